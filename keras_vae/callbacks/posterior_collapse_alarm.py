@@ -1,0 +1,118 @@
+"""The alarm for units that the decoder does not use."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_vae.metrics.active_units import active_units
+
+
+class PosteriorCollapseAlarm(keras.callbacks.Callback):
+    """Counts active units during training and warns of collapsed ones.
+
+    Logs `active_units`. Units that were inactive in each of the last
+    `patience` counts are named in a warning, with the remedy; the warning
+    comes again only when further units collapse. A few inactive units are
+    common and cost nothing: a model with more units than the data need
+    switches them off.
+
+    Args:
+        x: Held-out inputs, or a batched `tf.data.Dataset` of them.
+        every: Count after each such number of epochs. Defaults to 1.
+        threshold: As in `keras_vae.metrics.active_units`. Defaults to 0.01.
+        patience: Number of counts in a row before a unit is called
+            collapsed. Defaults to 5: all units may look inactive at first.
+        definition: As in `keras_vae.metrics.active_units`. Defaults to
+            "variance".
+        batch_size: Examples encoded at a time. Defaults to 1000.
+
+    Raises:
+        ValueError: If `every` or `patience` is not positive.
+
+    Reference:
+        Bowman, Vilnis, Vinyals, Dai, Jozefowicz, Bengio, 2016, Generating
+        Sentences from a Continuous Space, section 3.1 (KL warm-up). Kingma,
+        Salimans, Jozefowicz, Chen, Sutskever, Welling, 2016, Improved
+        Variational Inference with Inverse Autoregressive Flow, appendix C.8
+        (free bits).
+    """
+
+    def __init__(
+        self,
+        x,
+        every=1,
+        threshold=0.01,
+        patience=5,
+        definition="variance",
+        batch_size=1000,
+    ):
+        super().__init__()
+        for name, value in (("every", every), ("patience", patience)):
+            if value < 1:
+                raise ValueError(
+                    f"`{name}` must be a positive integer. "
+                    f"Received: {name}={value}"
+                )
+        self.x = x
+        self.every = every
+        self.threshold = threshold
+        self.patience = patience
+        self.definition = definition
+        self.batch_size = batch_size
+        self._reset()
+
+    def _reset(self):
+        self._wait = 0
+        self._warned = []
+
+    def on_train_begin(self, logs=None):
+        self._reset()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every != 0:
+            return
+        result = active_units(
+            self.model,
+            self.x,
+            definition=self.definition,
+            threshold=self.threshold,
+            batch_size=self.batch_size,
+        )
+        if logs is not None:
+            logs["active_units"] = result.count
+        # Number of counts in a row in which each unit was inactive.
+        self._wait = np.where(result.mask, 0, np.add(self._wait, 1))
+        collapsed = np.flatnonzero(self._wait >= self.patience).tolist()
+        if set(collapsed) - set(self._warned):
+            warnings.warn(
+                self._message(epoch, collapsed, len(result.mask)), stacklevel=2
+            )
+        self._warned = collapsed
+
+    def _message(self, epoch, collapsed, total):
+        remedy = (
+            "raise the weight of the KL term from 0 during the first epochs "
+            "(`beta=` takes a schedule) or grant it free bits"
+        )
+        if len(collapsed) == total:
+            return (
+                f"Posterior collapse at epoch {epoch + 1}: ALL {total} latent "
+                "units are inactive, the decoder ignores the code. "
+                f"Remedy: {remedy}; if that does not help, use a weaker "
+                "decoder or a smaller `beta`."
+            )
+        return (
+            f"Posterior collapse at epoch {epoch + 1}: {len(collapsed)} of "
+            f"{total} latent units are inactive: {collapsed}. If the model "
+            f"should use them, {remedy}; if not, use a smaller `latent_dim`."
+        )
+
+    def get_state(self):
+        """Counts and warnings so far, for `ExactBackup`."""
+        return {"wait": np.asarray(self._wait), "warned": self._warned}
+
+    def set_state(self, state):
+        """Goes on from `state`."""
+        self._wait = state["wait"]
+        self._warned = state["warned"]

@@ -1,0 +1,65 @@
+"""What can be said about data before training starts."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def first_arrays(x, y, argument):
+    """(x, y) as NumPy arrays: whole arrays, or a data set's first batch.
+
+    Returns (None, None) for sources that cannot be looked at twice.
+    """
+    if isinstance(x, tf.data.Dataset):
+        try:
+            batch = next(iter(x.take(1)))
+        except StopIteration:
+            raise ValueError(
+                f"`{argument}` must hold at least one example. "
+                f"Received: {argument}=an empty tf.data.Dataset"
+            ) from None
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    leaves = keras.tree.flatten(x)
+    if not all(isinstance(a, (np.ndarray, tf.Tensor)) for a in leaves):
+        return None, None
+    x = keras.tree.map_structure(np.asarray, x)
+    for leaf in keras.tree.flatten(x):
+        if len(leaf) == 0:
+            raise ValueError(
+                f"`{argument}` must hold at least one example. "
+                f"Received: {argument} of shape {leaf.shape}"
+            )
+    return x, None if y is None else np.asarray(y)
+
+
+def check_target(x, y):
+    """y is a target for x, not a label."""
+    if y is None or isinstance(x, dict):
+        return
+    if tuple(x.shape)[1:] != tuple(y.shape)[1:]:
+        raise ValueError(
+            "`y` is the target of the reconstruction and must have the shape "
+            "of `x`; labels are not targets, leave them out (with_labels="
+            f"False). Received: x of shape {tuple(x.shape)}, y of shape "
+            f"{tuple(y.shape)}"
+        )
+
+
+def check_finite(array, argument):
+    """No NaN and no infinity in a float array."""
+    if np.issubdtype(array.dtype, np.floating):
+        bad = array.size - np.count_nonzero(np.isfinite(array))
+        if bad:
+            raise ValueError(
+                f"`{argument}` must be finite. Received: {argument} with "
+                f"{bad} of {array.size} values NaN or infinite"
+            )
+
+
+def check_dtype(array, argument):
+    """Floats; integers would be truncated or scaled silently elsewhere."""
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(
+            f"`{argument}` must be an array of floats (divide 8-bit images by "
+            f"255). Received: {argument} of dtype {array.dtype}"
+        )

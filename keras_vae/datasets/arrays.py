@@ -1,0 +1,38 @@
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Arrays:
+    """The three splits of an image set in memory.
+
+    Images are (count, height, width, channels), either float32 in [0, 1] or
+    uint8; labels are int32 (count,), or None where the set has none.
+
+    Args:
+        x_train: Training images.
+        y_train: Their labels, or None.
+        x_validation: Validation images, possibly none at all.
+        y_validation: Their labels, or None.
+        x_test: Test images.
+        y_test: Their labels, or None.
+
+    Example:
+    >>> arrays = keras_vae.datasets.load_arrays("digits")
+    >>> arrays.x_train.shape, arrays.pixel_max
+    ((1257, 8, 8, 1), 1)
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray | None
+    x_validation: np.ndarray
+    y_validation: np.ndarray | None
+    x_test: np.ndarray
+    y_test: np.ndarray | None
+
+    @property
+    def pixel_max(self):
+        """The pixel value that stands for 1: 255 in uint8 grey images."""
+        grey = self.x_train.dtype == np.uint8 and self.x_train.max() > 1
+        return 255 if grey else 1

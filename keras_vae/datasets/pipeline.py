@@ -1,0 +1,202 @@
+"""Pipelines that permute indices and gather whole batches."""
+
+import itertools
+import numbers
+
+import tensorflow as tf
+
+from keras_vae.datasets.binarization import bernoulli
+from keras_vae.datasets.binarization import draw
+from keras_vae.datasets.binarization import fold_in
+from keras_vae.datasets.binarization import stream
+from keras_vae.datasets.sources import load_arrays
+from keras_vae.datasets.splits import Splits
+
+
+def load(
+    name,
+    with_labels=False,
+    batch_size=128,
+    binarize=None,
+    seed=0,
+    data_dir=None,
+    validation_fraction=None,
+    repeat=False,
+    start_epoch=0,
+    drop_remainder=False,
+):
+    """Load an image set as pipelines of float32 batches in [0, 1].
+
+    Order and binarisation noise are functions of (seed, epoch, batch index).
+    With `repeat=True` a stream from `start_epoch` yields, bit for bit, what
+    the stream from 0 yields from that epoch on, for
+
+        fit(splits.train, steps_per_epoch=splits.steps_per_epoch,
+            initial_epoch=start_epoch)
+
+    Args:
+        name: As in `load_arrays`.
+        with_labels: Whether batches are (x, label) pairs, for evaluation:
+            `fit` takes the second of a pair for the target.
+        batch_size: Examples in a batch, over all replicas.
+        binarize: None keeps the grey values; "static" draws each pixel once;
+            "dynamic" draws the training pixels anew in every epoch, and the
+            others once. Binary images stay as they are.
+        seed: Integer for order and binarisation, not for the splits.
+        data_dir: As in `load_arrays`.
+        validation_fraction: As in `load_arrays`.
+        repeat: Whether `train` is an endless stream of epochs. If not, each
+            iteration of it is one epoch: the first is epoch 0, the next 1.
+        start_epoch: First epoch of the endless stream.
+        drop_remainder: Whether `train` leaves out a last, smaller batch.
+
+    Returns:
+        A `Splits`.
+
+    Raises:
+        ValueError: If an argument does not fit, or as in `load_arrays`.
+        OSError: As in `load_arrays`.
+        ImportError: As in `load_arrays`.
+
+    Example:
+    >>> splits = keras_vae.datasets.load("digits", binarize="dynamic")
+    >>> next(iter(splits.train)).shape
+    TensorShape([128, 8, 8, 1])
+
+    Reference:
+        Burda et al., 2016, section 5, for dynamic binarisation.
+    """
+    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
+        raise ValueError(
+            "`batch_size` must be a positive integer. "
+            f"Received: batch_size={batch_size!r}"
+        )
+    if binarize not in (None, "static", "dynamic"):
+        raise ValueError(
+            '`binarize` must be None, "static" or "dynamic". '
+            f"Received: binarize={binarize!r}"
+        )
+    if not isinstance(start_epoch, numbers.Integral) or start_epoch < 0:
+        raise ValueError(
+            "`start_epoch` must be a non-negative integer. "
+            f"Received: start_epoch={start_epoch!r}"
+        )
+    if start_epoch and not repeat:
+        raise ValueError(
+            "`start_epoch` needs `repeat=True`. "
+            f"Received: start_epoch={start_epoch}, repeat={repeat}"
+        )
+    arrays = load_arrays(name, data_dir, validation_fraction)
+    splits = ("train", "validation", "test")
+    images = {split: getattr(arrays, f"x_{split}") for split in splits}
+    labels = {split: getattr(arrays, f"y_{split}") for split in splits}
+    sizes = {split: len(images[split]) for split in splits}
+    if with_labels and any(labels[s] is None for s in splits if sizes[s]):
+        raise ValueError(
+            "The data set has no labels. "
+            f"Received: name={name!r}, with_labels={with_labels}"
+        )
+    if drop_remainder and batch_size > sizes["train"]:
+        raise ValueError(
+            f"`batch_size` must not exceed the {sizes['train']} training "
+            "examples where the remainder is dropped. "
+            f"Received: batch_size={batch_size}"
+        )
+
+    positions = {
+        split: _in_order(sizes[split], batch_size)
+        for split in splits[1:]
+        if sizes[split]
+    }
+    positions["train"] = _shuffled(
+        sizes["train"],
+        batch_size,
+        drop_remainder,
+        stream(seed, "order"),
+        start_epoch if repeat else None,
+    )
+    batches = {}
+    for split in positions:
+        x, pixel_max, noise = images[split], arrays.pixel_max, None
+        if split == "train" and binarize == "dynamic":
+            noise = stream(seed, "noise")
+        elif binarize:
+            x, pixel_max = draw(x, stream(seed, split), pixel_max), 1
+        y = labels[split] if with_labels else None
+        batches[split] = _gather(positions[split], x, y, pixel_max, noise)
+    return Splits(
+        train=batches["train"],
+        validation=batches.get("validation"),
+        test=batches["test"],
+        event_shape=arrays.x_train.shape[1:],
+        steps_per_epoch=_steps(sizes["train"], batch_size, drop_remainder),
+        sizes=sizes,
+    )
+
+
+def _steps(count, batch_size, drop_remainder):
+    return count // batch_size if drop_remainder else -(-count // batch_size)
+
+
+def _cut(order, batch_size, steps, epoch):
+    """Yield (rows, epoch, step) of each batch of one epoch."""
+    return tf.data.Dataset.range(steps).map(
+        lambda step: (
+            order[step * batch_size : (step + 1) * batch_size],
+            epoch,
+            step,
+        )
+    )
+
+
+def _in_order(count, batch_size):
+    steps = _steps(count, batch_size, drop_remainder=False)
+    order = tf.range(count, dtype="int64")
+    return _cut(order, batch_size, steps, epoch=0)
+
+
+def _shuffled(count, batch_size, drop_remainder, key, start_epoch):
+    """Yield (rows, epoch, step) of one epoch, or of all from `start_epoch`."""
+    steps = _steps(count, batch_size, drop_remainder)
+
+    def one_epoch(epoch):
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(count, dtype="int64"), fold_in(key, epoch), alg="philox"
+        )
+        return _cut(order, batch_size, steps, epoch)
+
+    if start_epoch is None:
+        # tf.data's own reshuffling would depend on the global seed too.
+        numbers = itertools.count()
+        epochs = tf.data.Dataset.from_generator(
+            lambda: itertools.islice(numbers, 1),
+            output_signature=tf.TensorSpec((), "int64"),
+        )
+    else:
+        epochs = tf.data.Dataset.counter(start_epoch)
+        steps = tf.data.INFINITE_CARDINALITY
+    return epochs.flat_map(one_epoch).apply(
+        tf.data.experimental.assert_cardinality(steps)
+    )
+
+
+def _gather(positions, images, labels, pixel_max, noise):
+    """Turn the positions of each batch into the batch."""
+    # Gathered by the host: a copy on the accelerator would travel back.
+    with tf.device("CPU:0"):
+        images = tf.constant(images)
+        labels = None if labels is None else tf.constant(labels)
+
+    def fetch(rows, epoch, step):
+        x = tf.cast(tf.gather(images, rows), "float32") / pixel_max
+        if noise is not None:
+            x = bernoulli(x, fold_in(fold_in(noise, epoch), step))
+        return x if labels is None else (x, tf.gather(labels, rows))
+
+    options = tf.data.Options()
+    options.deterministic = True
+    return (
+        positions.map(fetch, num_parallel_calls=tf.data.AUTOTUNE)
+        .prefetch(tf.data.AUTOTUNE)
+        .with_options(options)
+    )

@@ -1,0 +1,5 @@
+"""Mechanisms as layers, usable alone in any Keras model."""
+
+from keras_vae.layers.sampling import Sampling
+
+__all__ = ["Sampling"]

@@ -1,0 +1,86 @@
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from keras_vae.likelihoods.grid import validate_levels
+from keras_vae.likelihoods.likelihood import Likelihood
+from keras_vae.losses import sum_event
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Categorical(Likelihood):
+    """One of `num_levels` values for each pixel; params are logits.
+
+    log p(x|z) = sum_i log softmax(l_i)[k_i],  x_i = k_i / (num_levels - 1)
+
+    Args:
+        num_levels: int >= 2, number of values (256 for 8-bit images).
+
+    Call arguments:
+        params: tensor (..., *event[:-1], C * num_levels), logits; the levels
+            of one channel are neighbours.
+
+    Input shape:
+        (..., *event[:-1], C * num_levels)
+
+    Output shape:
+        (..., *event), the expected value
+
+    Raises:
+        ValueError: if `num_levels` is below 2.
+
+    Reference:
+        van den Oord, Kalchbrenner, Kavukcuoglu, 2016, section 3.
+    """
+
+    discrete = True
+    bounded_activations = ("sigmoid", "hard_sigmoid", "softmax")
+
+    def __init__(self, num_levels=256, **kwargs):
+        super().__init__(**kwargs)
+        if num_levels < 2:
+            raise ValueError(
+                "`num_levels` must be at least 2. "
+                f"Received: num_levels={num_levels}"
+            )
+        self.num_levels = num_levels
+
+    def params_shape(self, event_shape):
+        return (*event_shape[:-1], event_shape[-1] * self.num_levels)
+
+    def distribution(self, params):
+        outcomes = tf.linspace(0.0, 1.0, self.num_levels)
+        return tfd.Independent(
+            tfd.FiniteDiscrete(outcomes, logits=self._logits(params)),
+            self.event_rank,
+        )
+
+    def mean(self, params):
+        outcomes = tf.linspace(0.0, 1.0, self.num_levels)
+        return tf.linalg.matvec(tf.nn.softmax(self._logits(params)), outcomes)
+
+    def log_prob(self, params, x, training=False):
+        logits = self._logits(params)
+        levels = tf.cast(tf.round(x * (self.num_levels - 1)), "int32")
+        levels = tf.broadcast_to(levels, tf.shape(logits)[:-1])
+        return -sum_event(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(levels, logits),
+            self.event_rank,
+        )
+
+    def _logits(self, params):
+        params = tf.cast(params, "float32")
+        shape = tf.shape(params)
+        channels = params.shape[-1] // self.num_levels
+        new = tf.concat([shape[:-1], [channels, self.num_levels]], axis=0)
+        return tf.ensure_shape(
+            tf.reshape(params, new),
+            [*params.shape[:-1], channels, self.num_levels],
+        )
+
+    def validate(self, x, argument="x"):
+        super().validate(x, argument)
+        validate_levels(x, self.num_levels, argument, "categorical")
+
+    def get_config(self):
+        return {**super().get_config(), "num_levels": self.num_levels}

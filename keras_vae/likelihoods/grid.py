@@ -1,0 +1,19 @@
+"""Data on a grid of levels: 8-bit pixels scaled to [0, 1]."""
+
+import numpy as np
+
+from keras_vae.likelihoods.likelihood import check_range
+
+
+def validate_levels(x, num_levels, argument, name):
+    """Raises unless x holds k / (num_levels - 1) for integers k."""
+    check_range(x, 0.0, 1.0, argument, name)
+    scaled = np.asarray(x, "float64") * (num_levels - 1)
+    # Half of a per cent of a step: float32 keeps more than that.
+    off = np.abs(scaled - np.round(scaled)) > 5e-3
+    if np.any(off):
+        raise ValueError(
+            f"The {name} likelihood takes `{argument}` on {num_levels} levels "
+            f"k / {num_levels - 1} (8-bit pixels over 255). "
+            f"Received: {argument} with values such as {x[off].flat[0]}"
+        )

@@ -1,0 +1,97 @@
+import keras
+import numpy as np
+
+from keras_vae import data_checks
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Likelihood(keras.layers.Layer):
+    """Base of p(x | z): turns raw decoder output into a distribution over x.
+
+    A subclass must override `distribution`; it may override `params_shape`,
+    `mean`, `log_prob` (a faster or stabler form) and `validate`. Weights are
+    created in `build`. All computations are in float32.
+
+    Attributes:
+        discrete: bool, whether log p(x) is a probability (bits/dim exist).
+        normalized: bool, whether log p(x) exists at all.
+        bounded_activations: names of activations that a decoder must not end
+            in, since its output is read as logits.
+    """
+
+    discrete = False
+    normalized = True
+    bounded_activations = ()
+
+    def __init__(self, **kwargs):
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+
+    def params_shape(self, event_shape):
+        """Shape of the decoder's output (no batch) for events of a shape."""
+        return tuple(event_shape)
+
+    def distribution(self, params):
+        """p(x | z) as a tfd object whose event is all data axes.
+
+        Args:
+            params: tensor (..., *params_shape), raw decoder output.
+        """
+        raise NotImplementedError
+
+    def mean(self, params):
+        """Mean of p(x | z): tensor (..., *event_shape)."""
+        return self.distribution(params).mean()
+
+    def log_prob(self, params, x, training=False):
+        """log p(x | z), nats, summed over the event: float32 tensor (...).
+
+        Args:
+            params: tensor (..., *params_shape), raw decoder output.
+            x: tensor (batch, *event_shape) that broadcasts against it.
+            training: bool, whether running statistics are updated.
+        """
+        return self.distribution(params).log_prob(x)
+
+    def validate(self, x, argument="x"):
+        """Raises a ValueError if the array `x` is not in the support."""
+        data_checks.check_dtype(x, argument)
+        data_checks.check_finite(x, argument)
+
+    def validate_exact(self, x, argument="x"):
+        """As `validate`, for uses where log p(x) itself is reported."""
+        if not self.normalized:
+            raise ValueError(
+                f"{type(self).__name__} is no normalised likelihood: use "
+                "another one, such as Normal(scale='learned'), for "
+                "log-likelihoods. "
+                f"Received: likelihood={self.name!r}"
+            )
+        self.validate(x, argument)
+
+    @property
+    def event_rank(self):
+        """Number of data axes; known once the layer is built."""
+        if not self.built:
+            raise ValueError(
+                f"{type(self).__name__} is not built: build it with "
+                "`build((None, *params_shape))`. Received: built=False"
+            )
+        return self._event_rank
+
+    def build(self, params_shape):
+        self._event_rank = len(params_shape) - 1
+
+    def call(self, params):
+        return self.mean(params)
+
+
+def check_range(x, low, high, argument, name):
+    """Raises unless low <= x <= high."""
+    smallest, largest = np.min(x), np.max(x)
+    if smallest < low or largest > high:
+        hint = " (divide 8-bit images by 255)" if largest > high + 1 else ""
+        raise ValueError(
+            f"The {name} likelihood takes `{argument}` in [{low}, {high}]"
+            f"{hint}. Received: {argument} between {smallest} and {largest}"
+        )

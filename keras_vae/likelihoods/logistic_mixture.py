@@ -1,0 +1,144 @@
+"""The distribution behind `DiscretizedLogisticMixture`."""
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
+
+
+class LogisticMixture(tfd.Distribution):
+    """Mixture of discretised logistics for each pixel, on levels in [0, 1].
+
+    Locations and scales are in units where the pixel range is [-1, 1].
+
+    Args:
+        logits: tensor (..., H, W, K).
+        locations: tensor (..., H, W, C, K).
+        log_scales: tensor (..., H, W, C, K).
+        coefficients: None, or tensor (..., H, W, 3, K) for C = 3: green on
+            red, blue on red, blue on green.
+        num_levels: int.
+    """
+
+    def __init__(
+        self,
+        logits,
+        locations,
+        log_scales,
+        coefficients=None,
+        num_levels=256,
+        name="LogisticMixture",
+    ):
+        parameters = dict(locals())
+        self.logits = logits
+        self.locations = locations
+        self.log_scales = log_scales
+        self.coefficients = coefficients
+        self.num_levels = num_levels
+        super().__init__(
+            dtype=tf.float32,
+            reparameterization_type=tfd.NOT_REPARAMETERIZED,
+            validate_args=False,
+            allow_nan_stats=True,
+            parameters=parameters,
+            name=name,
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        event_ndims = {"logits": 3, "locations": 4, "log_scales": 4}
+        return {
+            name: tfp.util.ParameterProperties(event_ndims=rank)
+            for name, rank in event_ndims.items()
+        } | {
+            "coefficients": tfp.util.ParameterProperties(event_ndims=4),
+            "num_levels": tfp.util.ParameterProperties(event_ndims=None),
+        }
+
+    def _event_shape(self):
+        return self.locations.shape[-4:-1]
+
+    def _event_shape_tensor(self):
+        return tf.shape(self.locations)[-4:-1]
+
+    def _conditional_locations(self, x):
+        """Locations given the earlier channels of x, (..., H, W, C)."""
+        if self.coefficients is None:
+            return self.locations
+        red, green = x[..., 0, tf.newaxis], x[..., 1, tf.newaxis]
+        zero = tf.zeros_like(red)
+        green_red, blue_red, blue_green = tf.unstack(self.coefficients, axis=-2)
+        shift = [
+            zero * green_red,
+            green_red * red,
+            blue_red * red + blue_green * green,
+        ]
+        return self.locations + tf.stack(shift, axis=-2)
+
+    def _log_prob(self, x):
+        x = 2.0 * tf.cast(x, tf.float32) - 1.0
+        half_bin = 1.0 / (self.num_levels - 1)
+        centred = x[..., tf.newaxis] - self._conditional_locations(x)
+        inverse_scale = tf.exp(-self.log_scales)
+        upper = (centred + half_bin) * inverse_scale
+        lower = (centred - half_bin) * inverse_scale
+        # log(sigmoid(u) - sigmoid(l)) without a difference of near equals.
+        below = -tf.nn.softplus(-upper)
+        above = -tf.nn.softplus(lower)
+        width = 2.0 * half_bin * inverse_scale
+        inner = below + above + tf.math.log(-tf.math.expm1(-width))
+        edge = 1.0 - half_bin
+        x = x[..., tf.newaxis]
+        log_probs = tf.where(
+            x < -edge, below, tf.where(x > edge, above, inner)
+        )
+        log_probs = tf.reduce_sum(log_probs, axis=-2)
+        log_probs += tf.nn.log_softmax(self.logits)
+        return tf.reduce_sum(
+            tf.reduce_logsumexp(log_probs, axis=-1), axis=[-2, -1]
+        )
+
+    def _mean(self):
+        locations = tf.unstack(self.locations, axis=-2)
+        if self.coefficients is not None:
+            red, green, blue = locations
+            green_red, blue_red, blue_green = tf.unstack(
+                self.coefficients, axis=-2
+            )
+            green += green_red * red
+            blue += blue_red * red + blue_green * green
+            locations = [red, green, blue]
+        weights = tf.nn.softmax(self.logits)
+        mean = tf.stack(
+            [tf.reduce_sum(weights * m, axis=-1) for m in locations], axis=-1
+        )
+        return tf.clip_by_value(0.5 * mean + 0.5, 0.0, 1.0)
+
+    def _sample_n(self, n, seed=None):
+        component_seed, noise_seed = tfp.random.split_seed(seed, n=2)
+        component = tfd.OneHotCategorical(
+            logits=self.logits, dtype=tf.float32
+        ).sample(n, seed=component_seed)
+        chosen = component[..., tf.newaxis, :]
+
+        def choose(values):
+            return tf.reduce_sum(values * chosen, axis=-1)
+
+        noise = tfd.Logistic(0.0, 1.0).sample(
+            tf.shape(choose(self.locations)), seed=noise_seed
+        )
+        free = choose(self.locations) + tf.exp(choose(self.log_scales)) * noise
+        channels = [
+            tf.clip_by_value(c, -1.0, 1.0) for c in tf.unstack(free, axis=-1)
+        ]
+        if self.coefficients is not None:
+            green_red, blue_red, blue_green = tf.unstack(
+                choose(self.coefficients), axis=-1
+            )
+            raw = tf.unstack(free, axis=-1)
+            red = channels[0]
+            green = tf.clip_by_value(raw[1] + green_red * red, -1.0, 1.0)
+            blue = raw[2] + blue_red * red + blue_green * green
+            channels = [red, green, tf.clip_by_value(blue, -1.0, 1.0)]
+        steps = self.num_levels - 1
+        x = 0.5 * tf.stack(channels, axis=-1) + 0.5
+        return tf.round(x * steps) / steps

@@ -1,0 +1,155 @@
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from keras_vae import random
+from keras_vae.likelihoods.likelihood import Likelihood
+
+_SCALES = ("learned", "predicted", "optimal")
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Normal(Likelihood):
+    """Independent normal pixels with a scale of one of four kinds.
+
+    log p(x|z) = sum_i log N(x_i; mean_i, scale_i**2)
+
+    Args:
+        scale: a positive float, fixed; "learned", one trainable scalar;
+            "predicted", the decoder gives twice the channels, means then
+            scales (before a softplus); "optimal", the root mean square error
+            over the global batch, at inference its running value.
+        momentum: float in [0, 1), of the running value of "optimal".
+        min_scale: float > 0, lower bound of every scale but a fixed one.
+
+    Call arguments:
+        params: tensor (..., *event), the mean, with twice the channels for
+            "predicted".
+
+    Input shape:
+        (..., *event), or (..., *event[:-1], 2 C) for "predicted"
+
+    Output shape:
+        (..., *event)
+
+    Raises:
+        ValueError: if `scale` is none of these.
+
+    Example:
+    >>> likelihood = keras_vae.likelihoods.Normal(scale=1.0)
+    >>> likelihood.build((None, 1))
+    >>> round(float(likelihood.log_prob([[0.0]], [[0.0]])[0]), 4)
+    -0.9189
+
+    Reference:
+        Rybkin, Daniilidis, Levine, 2021, equation 5, for "optimal".
+    """
+
+    def __init__(self, scale="learned", momentum=0.99, min_scale=1e-3, **kwargs):
+        super().__init__(**kwargs)
+        fixed = isinstance(scale, (int, float)) and scale > 0
+        if not fixed and scale not in _SCALES:
+            raise ValueError(
+                "`scale` must be a positive number or one of "
+                f"{list(_SCALES)}. Received: scale={scale!r}"
+            )
+        if not 0.0 <= momentum < 1.0:
+            raise ValueError(
+                f"`momentum` must be in [0, 1). Received: momentum={momentum}"
+            )
+        if min_scale <= 0:
+            raise ValueError(
+                f"`min_scale` must be positive. Received: min_scale={min_scale}"
+            )
+        self.scale = scale
+        self.momentum = momentum
+        self.min_scale = min_scale
+
+    def params_shape(self, event_shape):
+        if self.scale != "predicted":
+            return tuple(event_shape)
+        return (*event_shape[:-1], 2 * event_shape[-1])
+
+    def build(self, params_shape):
+        super().build(params_shape)
+        if self.scale == "learned":
+            self.log_scale = self.add_weight(
+                name="log_scale", shape=(), initializer="zeros", autocast=False
+            )
+        if self.scale == "optimal":
+            # Zero-debiased: both start at zero, their ratio is the mean.
+            self.moving_square, self.moving_weight = (
+                self.add_weight(
+                    name=name,
+                    shape=(),
+                    initializer="zeros",
+                    trainable=False,
+                    autocast=False,
+                    aggregation="mean",
+                )
+                for name in ("moving_square", "moving_weight")
+            )
+
+    def distribution(self, params):
+        mean, scale = self._mean_and_scale(params)
+        return tfd.Independent(tfd.Normal(mean, scale), self.event_rank)
+
+    def mean(self, params):
+        return self._split(params)[0]
+
+    def log_prob(self, params, x, training=False):
+        if self.scale != "optimal" or not training:
+            return super().log_prob(params, x)
+        mean = tf.cast(params, "float32")
+        scale = self._update_scale(mean, x)
+        distribution = tfd.Normal(mean, scale)
+        return tfd.Independent(distribution, self.event_rank).log_prob(x)
+
+    def _split(self, params):
+        params = tf.cast(params, "float32")
+        if self.scale != "predicted":
+            return params, None
+        return tf.split(params, 2, axis=-1)
+
+    def _mean_and_scale(self, params):
+        mean, raw = self._split(params)
+        if self.scale == "predicted":
+            return mean, tf.nn.softplus(raw) + self.min_scale
+        if self.scale == "learned":
+            scale = tf.exp(tf.convert_to_tensor(self.log_scale))
+            return mean, tf.maximum(scale, self.min_scale)
+        if self.scale == "optimal":
+            square = tf.math.divide_no_nan(
+                tf.convert_to_tensor(self.moving_square),
+                tf.convert_to_tensor(self.moving_weight),
+            )
+            untrained = tf.equal(tf.convert_to_tensor(self.moving_weight), 0.0)
+            scale = tf.maximum(tf.sqrt(square), self.min_scale)
+            return mean, tf.where(untrained, 1.0, scale)
+        return mean, tf.constant(self.scale, "float32")
+
+    def _update_scale(self, mean, x):
+        error = tf.math.squared_difference(mean, x)
+        # The scale is at its optimum: its own gradient is zero.
+        error = tf.stop_gradient(error)
+        total, count = random.all_reduce_sum(
+            [tf.reduce_sum(error), tf.cast(tf.size(error), "float32")]
+        )
+        square = tf.math.divide_no_nan(total, count)
+        for variable, value in (
+            (self.moving_square, square),
+            (self.moving_weight, 1.0),
+        ):
+            variable.assign(
+                self.momentum * tf.convert_to_tensor(variable)
+                + (1.0 - self.momentum) * value
+            )
+        return tf.maximum(tf.sqrt(square), self.min_scale)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "momentum": self.momentum,
+            "min_scale": self.min_scale,
+        }

@@ -1,0 +1,7 @@
+"""Keras models whose objective is a weighted sum of named terms."""
+
+from keras_vae.models.autoencoder import Autoencoder
+from keras_vae.models.base import TermModel
+from keras_vae.models.vae import VAE
+
+__all__ = ["VAE", "Autoencoder", "TermModel"]

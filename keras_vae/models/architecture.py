@@ -1,0 +1,97 @@
+"""Whether an encoder, a decoder and a likelihood fit together."""
+
+import keras
+
+_SHAPE_ONLY = (
+    keras.layers.Reshape,
+    keras.layers.Flatten,
+    keras.layers.Permute,
+    keras.layers.Cropping1D,
+    keras.layers.Cropping2D,
+    keras.layers.Cropping3D,
+)
+
+
+def check_networks(encoder, decoder, likelihood, latent_shape=None):
+    """Checks what is known of shapes and activations, before any data.
+
+    Args:
+        encoder, decoder: Keras models; unbuilt ones are checked at `build`.
+        likelihood: `Likelihood`.
+        latent_shape: shape of a code, or None: the encoder's output.
+    """
+    for name, network in (("encoder", encoder), ("decoder", decoder)):
+        if not isinstance(network, keras.layers.Layer):
+            raise ValueError(
+                f"`{name}` must be a Keras model or layer. "
+                f"Received: {name}={network!r}"
+            )
+    if latent_shape is None and _shape(encoder, "output_shape") is not None:
+        latent_shape = _shape(encoder, "output_shape")
+    decoder_input = _shape(decoder, "input_shape")
+    if latent_shape is not None and decoder_input is not None:
+        check_latent(decoder_input, latent_shape)
+    event_shape = _shape(encoder, "input_shape")
+    params_shape = _shape(decoder, "output_shape")
+    if event_shape is not None and params_shape is not None:
+        check_params(params_shape, event_shape, likelihood)
+    check_activation(decoder, likelihood)
+
+
+def check_latent(decoder_input, latent_shape):
+    """The decoder takes codes of this shape."""
+    if tuple(decoder_input) != tuple(latent_shape):
+        raise ValueError(
+            "The decoder must take codes of the latent shape "
+            f"{tuple(latent_shape)} (`latent_dim`). "
+            f"Received: decoder with input shape {tuple(decoder_input)}"
+        )
+
+
+def check_params(params_shape, event_shape, likelihood):
+    """The decoder gives what the likelihood needs."""
+    expected = likelihood.params_shape(tuple(event_shape))
+    if tuple(params_shape) != tuple(expected):
+        raise ValueError(
+            f"{type(likelihood).__name__} over data of shape "
+            f"{tuple(event_shape)} needs a decoder with output shape "
+            f"{tuple(expected)}. "
+            f"Received: decoder with output shape {tuple(params_shape)}"
+        )
+
+
+def check_activation(decoder, likelihood):
+    """The decoder gives logits, not probabilities."""
+    activation = _last_activation(decoder)
+    if activation in likelihood.bounded_activations:
+        raise ValueError(
+            f"{type(likelihood).__name__} reads the decoder's output as "
+            "logits: leave the last activation out (linear). "
+            f"Received: decoder ending in activation={activation!r}"
+        )
+
+
+def event_shape(encoder):
+    """Shape of one example that the encoder takes, None where not known."""
+    return _shape(encoder, "input_shape")
+
+
+def _shape(network, attribute):
+    """A static shape without the batch axis, None where not known."""
+    shape = getattr(network, attribute, None) if network.built else None
+    if not isinstance(shape, tuple) or not all(
+        isinstance(size, int) for size in shape[1:]
+    ):
+        return None
+    return shape[1:]
+
+
+def _last_activation(network):
+    for layer in reversed(getattr(network, "layers", [network])):
+        if isinstance(layer, _SHAPE_ONLY):
+            continue
+        if hasattr(layer, "layers"):
+            return _last_activation(layer)
+        activation = getattr(layer, "activation", None)
+        return getattr(activation, "__name__", None)
+    return None

@@ -1,0 +1,62 @@
+import keras
+
+from keras_vae.models import architecture
+from keras_vae.models.encoder_decoder import EncoderDecoder
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Autoencoder(EncoderDecoder):
+    """A deterministic code and the reconstruction from it.
+
+    loss = reconstruction_loss = -log p(x | decoder(encoder(x)))
+
+    Args:
+        encoder: Keras model, data (batch, *event) to codes.
+        decoder: Keras model, codes to raw likelihood parameters
+            (batch, *params_shape): logits, not probabilities.
+        likelihood: `Likelihood` or its name; "squared_error" is the plain sum
+            of squares.
+        **kwargs: `seed`, `name`, `dtype`.
+
+    Call arguments:
+        x: float tensor (batch, *event).
+
+    Input shape:
+        (batch, *event)
+
+    Output shape:
+        (batch, *event), the mean of p(x | z)
+
+    Raises:
+        ValueError: if the networks do not fit each other or the likelihood.
+
+    Example:
+    >>> encoder = keras_vae.networks.mlp_encoder((8, 8, 1), units=(32, 4))
+    >>> decoder = keras_vae.networks.mlp_decoder(4, (8, 8, 1), units=(32,))
+    >>> model = keras_vae.Autoencoder(encoder, decoder)
+    >>> model.reconstruct(np.zeros((5, 8, 8, 1), "float32")).shape
+    TensorShape([5, 8, 8, 1])
+
+    Reference:
+        Hinton, Salakhutdinov, 2006.
+    """
+
+    def __init__(self, encoder, decoder, likelihood="squared_error", **kwargs):
+        super().__init__(encoder, decoder, likelihood, **kwargs)
+        architecture.check_networks(encoder, decoder, self.likelihood)
+        self.add_term("reconstruction_loss")
+
+    def compute_terms(self, x, y, training):
+        params = self.decoder(
+            self.encoder(x, training=training), training=training
+        )
+        target = x if y is None else y
+        log_prob = self.likelihood.log_prob(params, target, training)
+        return {"reconstruction_loss": -log_prob}
+
+    def latent_shape(self):
+        shape = self.encoder.compute_output_shape((None, *self.event_shape))
+        return tuple(shape)[1:]
+
+    def encode(self, x):
+        return self.encoder(self.ensure_built(x), training=False)

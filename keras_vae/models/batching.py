@@ -1,0 +1,68 @@
+"""One value per example of a whole data set, batch by batch."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class BatchFunctions:
+    """Compiled functions of a model, kept so that they are traced once.
+
+    A plain object: Keras and TensorFlow would track a dict of functions.
+    """
+
+    def __init__(self, strategy):
+        self._strategy = strategy
+        self._functions = {}
+
+    def map(self, name, function, x, batch_size, args=(), verbose=0):
+        """`function(rows, index, *args)` over batches of x, on all replicas.
+
+        Args:
+            name: str, key of the compiled function.
+            function: from a batch of rows, the batch's number (int32 scalar)
+                and `args` to a tensor with one row for each.
+            x: array (n, ...).
+            batch_size: int, rows of the global batch.
+            args: tensors passed on.
+            verbose: 1 for a progress bar, "auto": only if it takes a while.
+
+        Returns:
+            NumPy array (n, ...).
+        """
+        strategy = self._strategy
+        if name not in self._functions:
+
+            @tf.function(reduce_retracing=True)
+            def run(rows, index, args):
+                return strategy.run(function, args=(rows, index, *args))
+
+            self._functions[name] = run
+        run = self._functions[name]
+        starts = range(0, len(x), batch_size)
+        bar = None
+        if verbose == 1 or (verbose == "auto" and len(starts) > 20):
+            bar = keras.utils.Progbar(len(starts), unit_name="batch")
+        results = []
+        for index, start in enumerate(starts):
+            rows = self._distribute(x[start : start + batch_size])
+            result = run(rows, tf.constant(index), args)
+            results.append(strategy.gather(result, axis=0).numpy())
+            if bar is not None:
+                bar.update(index + 1)
+        return np.concatenate(results)
+
+    def _distribute(self, rows):
+        """Neighbouring rows to each replica, so that order is kept."""
+        replicas = self._strategy.num_replicas_in_sync
+        if replicas == 1:
+            return tf.constant(rows)
+        share = -(-len(rows) // replicas)
+
+        def part(context):
+            first = context.replica_id_in_sync_group * share
+            return tf.constant(rows[first : first + share])
+
+        return self._strategy.experimental_distribute_values_from_function(
+            part
+        )

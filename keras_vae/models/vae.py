@@ -1,0 +1,385 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_vae import posteriors
+from keras_vae import priors
+from keras_vae import random
+from keras_vae.losses import importance_weighted_bound
+from keras_vae.models import architecture
+from keras_vae.models.batching import BatchFunctions
+from keras_vae.models.encoder_decoder import EncoderDecoder
+
+# Decoded rows held at once by `log_likelihood`: what a core's cache likes.
+_ROWS_AT_ONCE = 2000
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class VAE(EncoderDecoder):
+    """Variational autoencoder, trained on the ELBO or on the IWAE bound.
+
+    ELBO(x) = E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z)) <= log p(x)
+    loss = reconstruction_loss + beta * kl_loss      (objective="elbo")
+    L_K(x) = E[log 1/K sum_k p(x,z_k) / q(z_k|x)]
+    loss = neg_iw_bound = -L_K(x)                    (objective="iwae")
+
+    Args:
+        encoder: Keras model, data (batch, *event) to features (batch, ...).
+        decoder: Keras model, z (batch, latent_dim) to raw likelihood
+            parameters (batch, *params_shape): logits, not probabilities.
+        latent_dim: int >= 1, number of latent units.
+        likelihood: `Likelihood` or its name.
+        prior: `Prior` or its name.
+        posterior: `Posterior` or its name.
+        beta: float or Keras LearningRateSchedule, weight of the KL.
+        num_samples: int >= 1, samples of z for each example (K).
+        objective: "elbo" or "iwae". With the latter the terms of the ELBO
+            are logged with weight 0, and beta must be 1.
+        **kwargs: `seed`, `name`, `dtype`.
+
+    Call arguments:
+        x: float tensor (batch, *event).
+
+    Input shape:
+        (batch, *event)
+
+    Output shape:
+        (batch, *event), the mean of p(x | z) at the mean of q(z | x)
+
+    Raises:
+        ValueError: if an argument is out of range, or the networks do not fit
+            each other, `latent_dim` or the likelihood.
+
+    Example:
+    >>> encoder = keras_vae.networks.mlp_encoder((8, 8, 1), units=(32,))
+    >>> decoder = keras_vae.networks.mlp_decoder(4, (8, 8, 1), units=(32,))
+    >>> model = keras_vae.VAE(encoder, decoder, latent_dim=4)
+    >>> model.encode(np.zeros((5, 8, 8, 1), "float32")).shape
+    TensorShape([5, 4])
+
+    Reference:
+        Kingma, Welling, 2014, equation 10; Burda, Grosse, Salakhutdinov,
+        2016, equation 8.
+    """
+
+    config_attributes = {"posterior": "posterior_layer"}
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        latent_dim,
+        likelihood="bernoulli",
+        prior="standard_normal",
+        posterior="diagonal_normal",
+        beta=1.0,
+        num_samples=1,
+        objective="elbo",
+        **kwargs,
+    ):
+        if objective not in ("elbo", "iwae"):
+            raise ValueError(
+                "`objective` must be 'elbo' or 'iwae'. "
+                f"Received: objective={objective!r}"
+            )
+        if objective == "iwae" and not (
+            isinstance(beta, (int, float)) and beta == 1.0
+        ):
+            raise ValueError(
+                "The IWAE objective has no KL to weigh: `beta` must be 1. "
+                f"Received: beta={beta!r}"
+            )
+        if not isinstance(num_samples, int) or num_samples < 1:
+            raise ValueError(
+                "`num_samples` must be a positive int. "
+                f"Received: num_samples={num_samples!r}"
+            )
+        if isinstance(beta, (int, float)) and beta < 0:
+            raise ValueError(
+                f"`beta` must not be negative. Received: beta={beta}"
+            )
+        super().__init__(encoder, decoder, likelihood, **kwargs)
+        self.latent_dim = latent_dim
+        self.prior = priors.get(prior)
+        self.posterior_layer = posteriors.get(posterior, latent_dim)
+        self.beta = beta
+        self.num_samples = num_samples
+        self.objective = objective
+        architecture.check_networks(
+            encoder, decoder, self.likelihood, (latent_dim,)
+        )
+        is_elbo = objective == "elbo"
+        self.add_term(
+            "reconstruction_loss", weight=1.0 if is_elbo else 0.0, elbo=True
+        )
+        self.add_term("kl_loss", weight=beta if is_elbo else 0.0, elbo=True)
+        if not is_elbo:
+            self.add_term("neg_iw_bound")
+        self._batches = BatchFunctions(self.distribute_strategy)
+
+    def build_latent(self, features_shape):
+        if not self.posterior_layer.built:
+            self.posterior_layer.build(tuple(features_shape))
+        latent_shape = (None, self.latent_dim)
+        if not self.prior.built:
+            self.prior.build(latent_shape, self._event_shape)
+        return latent_shape
+
+    def latent_shape(self):
+        return (self.latent_dim,)
+
+    # === Objective ===
+
+    def compute_terms(self, x, y, training):
+        target = x if y is None else y
+        posterior = self._posterior(x, training)
+        z = self.posterior_layer.sample(
+            posterior, random.current_noise(), self.num_samples
+        )
+        params = self._decode_samples(z, training)
+        log_prob = self.likelihood.log_prob(params, target, training)
+        encode = self._encoder_at(training)
+        terms = {
+            "reconstruction_loss": -tf.reduce_mean(log_prob, axis=0),
+            "kl_loss": self.prior.kl(posterior, z, encode),
+        }
+        if self.objective == "iwae":
+            log_weights = log_prob - posterior.log_prob(z)
+            log_weights += self.prior.distribution(encode).log_prob(z)
+            bound = importance_weighted_bound(log_weights)
+            terms["neg_iw_bound"] = -bound
+        return terms
+
+    def _posterior(self, x, training):
+        features = self.encoder(x, training=training)
+        return self.posterior_layer.distribution(features)
+
+    def _encoder_at(self, training):
+        return lambda inputs: self._posterior(inputs, training)
+
+    def _decode_samples(self, z, training):
+        """Raw parameters (K, batch, *params_shape) from z (K, batch, d)."""
+        if z.shape[0] == 1:
+            return self.decoder(z[0], training=training)[tf.newaxis]
+        flat = tf.reshape(z, [-1, self.latent_dim])
+        params = self.decoder(flat, training=training)
+        leading = tf.shape(z)[:2]
+        shape = tf.concat([leading, tf.shape(params)[1:]], axis=0)
+        return tf.ensure_shape(
+            tf.reshape(params, shape), [*z.shape[:2], *params.shape[1:]]
+        )
+
+    # === Distributions ===
+
+    def posterior(self, x):
+        """q(z | x) as a tfd object, batch (batch,), event (latent_dim,)."""
+        return self._posterior(self.ensure_built(x), training=False)
+
+    def prior_distribution(self):
+        """p(z) as a tfd object, batch (), event (latent_dim,)."""
+        return self.prior.distribution(self._encoder_at(False))
+
+    def encode(self, x):
+        return self.posterior(x).mean()
+
+    # === Generation ===
+
+    def sample(self, num, seed=None, temperature=1.0):
+        """Means of p(x | z) for z drawn from the prior.
+
+        Args:
+            num: int or scalar int tensor.
+            seed: None, int or integer tensor (2,); the same seed gives the
+                same images, None fresh ones.
+            temperature: float, scales deviations from the prior's means.
+
+        Returns:
+            float32 tensor (num, *event_shape).
+        """
+        z = self.prior.sample(
+            num, random.as_seed(seed), temperature, self._encoder_at(False)
+        )
+        return self.decode(z)
+
+    def interpolate(self, x_start, x_end, num=10):
+        """Decoded points of the straight lines between codes.
+
+        Args:
+            x_start, x_end: arrays (batch, *event_shape).
+            num: int >= 2, points on each line, ends included.
+
+        Returns:
+            float32 tensor (batch, num, *event_shape).
+        """
+        z_start, z_end = self.encode(x_start), self.encode(x_end)
+        t = tf.linspace(0.0, 1.0, num)[tf.newaxis, :, tf.newaxis]
+        z = (1.0 - t) * z_start[:, tf.newaxis] + t * z_end[:, tf.newaxis]
+        return self._decode_grid(z)
+
+    def traverse(self, x, units=None, values=None):
+        """Decoded codes of one example, one unit moved at a time.
+
+        Args:
+            x: array (*event_shape,) or (1, *event_shape).
+            units: indices of units; None: all.
+            values: values that a unit takes; None: 7 from -3 to 3.
+
+        Returns:
+            float32 tensor (units, values, *event_shape).
+        """
+        x = tf.reshape(tf.cast(x, "float32"), [1, *self.event_shape])
+        units = list(range(self.latent_dim) if units is None else units)
+        values = np.linspace(-3, 3, 7) if values is None else values
+        values = np.asarray(values, "float32")
+        shape = (len(units), len(values), self.latent_dim)
+        z = np.broadcast_to(self.encode(x), shape).copy()
+        for row, unit in enumerate(units):
+            z[row, :, unit] = values
+        return self._decode_grid(tf.constant(z))
+
+    def _decode_grid(self, z):
+        x = self.decode(tf.reshape(z, [-1, self.latent_dim]))
+        return tf.reshape(x, [*z.shape[:2], *self.event_shape])
+
+    # === Evaluation ===
+
+    def elbo(self, x, num_samples=1, batch_size=1000, seed=0):
+        """Evidence lower bound of each example, from samples of z.
+
+        Args:
+            x: array (n, *event_shape).
+            num_samples: int, samples of z to average the bound over.
+            batch_size: int, examples at once.
+            seed: int or pair of ints.
+
+        Returns:
+            float32 NumPy array (n,), nats.
+        """
+        x = self._exact_data(x)
+
+        def elbo(rows, index, num_samples, seed):
+            noise = random.Noise(_fold(seed, index), tf.shape(rows)[0])
+            posterior = self._posterior(rows, False)
+            z = self.posterior_layer.sample(posterior, noise, num_samples)
+            log_prob = self.likelihood.log_prob(
+                self._decode_samples(z, False), rows
+            )
+            kl = self.prior.kl(posterior, z, self._encoder_at(False))
+            return tf.reduce_mean(log_prob, axis=0) - kl
+
+        args = (tf.constant(num_samples), random.as_seed(seed))
+        return self._batches.map("elbo", elbo, x, batch_size, args)
+
+    def log_likelihood(
+        self, x, num_samples=5000, batch_size=100, seed=0, verbose="auto"
+    ):
+        """Importance-weighted lower bound of log p(x) of each example.
+
+        log p(x) >= E[log 1/S sum_s p(x, z_s) / q(z_s | x)]
+
+        Samples are drawn in chunks and summed as they come, so memory does
+        not grow with `num_samples`.
+
+        Args:
+            x: array (n, *event_shape), in the support of the likelihood.
+            num_samples: int, S.
+            batch_size: int, examples at once.
+            seed: int or pair of ints; the same seed gives the same numbers.
+            verbose: 0, 1 or "auto": a progress bar on long runs.
+
+        Returns:
+            float32 NumPy array (n,), nats.
+
+        Raises:
+            ValueError: if x is not in the support, or the likelihood has no
+                normalised density.
+
+        Reference:
+            Burda, Grosse, Salakhutdinov, 2016, equation 8 and section 5.
+        """
+        if num_samples < 1:
+            raise ValueError(
+                "`num_samples` must be at least 1. "
+                f"Received: num_samples={num_samples}"
+            )
+        x = self._exact_data(x)
+
+        def log_prob(rows, index, num_samples, seed):
+            return self._log_prob(rows, num_samples, _fold(seed, index))
+
+        args = (tf.constant(num_samples), random.as_seed(seed))
+        return self._batches.map(
+            "log_prob", log_prob, x, batch_size, args, verbose
+        )
+
+    def _exact_data(self, x):
+        x = np.asarray(x)
+        self.ensure_built(x[:1])
+        self.check_data(x)
+        self.likelihood.validate_exact(x)
+        return x
+
+    def _log_prob(self, x, num_samples, seed):
+        """Streaming log-mean-exp of importance weights: (batch,)."""
+        posterior = self._posterior(x, False)
+        prior = self.prior.distribution(self._encoder_at(False))
+        rows = tf.shape(x)[0]
+        noise = random.Noise(seed, rows)
+        chunk = tf.clip_by_value(
+            _ROWS_AT_ONCE // tf.maximum(rows, 1), 1, num_samples
+        )
+
+        def add_chunk(index, total):
+            z = self.posterior_layer.sample(
+                posterior, noise.fold(index), chunk
+            )
+            log_weights = self.likelihood.log_prob(
+                self._decode_samples(z, False), x
+            )
+            log_weights += prior.log_prob(z) - posterior.log_prob(z)
+            number = index * chunk + tf.range(chunk)
+            inside = (number < num_samples)[:, tf.newaxis]
+            log_weights = tf.where(inside, log_weights, -np.inf)
+            chunk_total = tf.reduce_logsumexp(log_weights, axis=0)
+            return index + 1, _log_add_exp(total, chunk_total)
+
+        _, total = tf.while_loop(
+            lambda index, total: index * chunk < num_samples,
+            add_chunk,
+            (0, tf.fill([rows], -np.inf)),
+            shape_invariants=(
+                tf.TensorShape([]),
+                tf.TensorShape([None]),
+            ),
+            parallel_iterations=1,
+        )
+        return total - tf.math.log(tf.cast(num_samples, "float32"))
+
+    # === Export ===
+
+    def export_signatures(self):
+        x = tf.TensorSpec((None, *self.event_shape), "float32", name="x")
+        seed = tf.TensorSpec((2,), "int32", name="seed")
+        num = tf.TensorSpec((), "int32", name="num")
+        num_samples = tf.TensorSpec((), "int32", name="num_samples")
+
+        def sample(num, seed):
+            return {"samples": self.sample(num, seed)}
+
+        def log_prob(x, num_samples, seed):
+            return {"log_prob": self._log_prob(x, num_samples, seed)}
+
+        signatures = super().export_signatures()
+        signatures["sample"] = (sample, [num, seed])
+        if self.likelihood.normalized:
+            signatures["log_prob"] = (log_prob, [x, num_samples, seed])
+        return signatures
+
+
+def _fold(seed, index):
+    return tf.random.experimental.stateless_fold_in(seed, index)
+
+
+def _log_add_exp(a, b):
+    """log(exp(a) + exp(b)), also where both are -inf."""
+    return tf.reduce_logsumexp(tf.stack([a, b]), axis=0)

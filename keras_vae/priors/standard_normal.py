@@ -1,0 +1,40 @@
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from keras_vae.priors.prior import Prior
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class StandardNormal(Prior):
+    """p(z) = N(0, I), with closed forms of the KL to normal posteriors.
+
+    KL(N(m, diag(s**2)) || N(0, I)) = 0.5 sum_d m_d**2 + s_d**2 - 1 - log s_d**2
+
+    Call arguments:
+        z: tensor (..., latent_dim).
+
+    Input shape:
+        (..., latent_dim)
+
+    Output shape:
+        (...), log p(z) in nats
+
+    Reference:
+        Kingma, Welling, 2014, appendix B.
+    """
+
+    def distribution(self, encode=None):
+        zeros = tf.zeros([self._latent_dim])
+        return tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), 1)
+
+    def kl(self, posterior, z, encode=None):
+        prior = self.distribution()
+        if isinstance(posterior, tfd.MultivariateNormalTriL):
+            # The same prior, of the family whose closed form is registered.
+            zeros = tf.zeros([self._latent_dim])
+            prior = tfd.MultivariateNormalDiag(zeros, tf.ones_like(zeros))
+        try:
+            return tfd.kl_divergence(posterior, prior)
+        except NotImplementedError:
+            return super().kl(posterior, z)

@@ -1,0 +1,75 @@
+import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from keras_vae.priors.prior import Prior
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class VampPrior(Prior):
+    """The aggregate posterior of trainable pseudo-inputs u_1..u_K.
+
+    p(z) = 1/K sum_k q(z | u_k)
+
+    Args:
+        num_components: int >= 1, K.
+        activation: activation that maps the weights to pseudo-inputs:
+            "sigmoid" for data in [0, 1], "linear" for data on the real line.
+
+    Call arguments:
+        z: tensor (..., latent_dim).
+        encode: callable, data (K, *event) to q(z|x) as a tfd object.
+
+    Input shape:
+        (..., latent_dim)
+
+    Output shape:
+        (...), log p(z) in nats
+
+    Raises:
+        ValueError: if `num_components` is not positive, or `encode` is missing.
+
+    Reference:
+        Tomczak, Welling, 2018, equation 9.
+    """
+
+    def __init__(self, num_components, activation="sigmoid", **kwargs):
+        super().__init__(**kwargs)
+        if num_components < 1:
+            raise ValueError(
+                "`num_components` must be at least 1. "
+                f"Received: num_components={num_components}"
+            )
+        self.num_components = num_components
+        self.activation = keras.activations.get(activation)
+
+    def build(self, latent_shape, event_shape):
+        super().build(latent_shape, event_shape)
+        self.pseudo_weights = self.add_weight(
+            name="pseudo_weights",
+            shape=(self.num_components, *event_shape),
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
+            autocast=False,
+        )
+
+    def pseudo_inputs(self):
+        """The pseudo-inputs, tensor (K, *event)."""
+        return self.activation(tf.convert_to_tensor(self.pseudo_weights))
+
+    def distribution(self, encode=None):
+        if encode is None:
+            raise ValueError(
+                "VampPrior needs `encode`, a callable from data to q(z|x). "
+                "Received: encode=None"
+            )
+        return tfd.MixtureSameFamily(
+            tfd.Categorical(logits=tf.zeros([self.num_components])),
+            encode(self.pseudo_inputs()),
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_components": self.num_components,
+            "activation": keras.activations.serialize(self.activation),
+        }

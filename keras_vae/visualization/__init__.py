@@ -1,0 +1,23 @@
+"""Figures. Each function returns one; only `save_figure` writes a file."""
+
+from keras_vae.visualization.image_grid import image_grid
+from keras_vae.visualization.plot_history import plot_history
+from keras_vae.visualization.plot_latent_map import plot_latent_map
+from keras_vae.visualization.plot_manifold import plot_manifold
+from keras_vae.visualization.plot_reconstructions import plot_reconstructions
+from keras_vae.visualization.plot_samples import plot_samples
+from keras_vae.visualization.plot_traversals import plot_traversals
+from keras_vae.visualization.save_figure import save_figure
+from keras_vae.visualization.tile_images import tile_images
+
+__all__ = [
+    "image_grid",
+    "plot_history",
+    "plot_latent_map",
+    "plot_manifold",
+    "plot_reconstructions",
+    "plot_samples",
+    "plot_traversals",
+    "save_figure",
+    "tile_images",
+]

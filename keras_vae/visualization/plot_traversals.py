@@ -1,0 +1,71 @@
+"""What each unit of a code does."""
+
+import numpy as np
+
+from keras_vae.metrics.active_units import active_units
+from keras_vae.visualization.image_grid import show
+from keras_vae.visualization.tile_images import as_images
+from keras_vae.visualization.tile_images import tile_images
+
+
+def plot_traversals(
+    model, x, units=10, columns=11, span=3.0, definition="kl", batch_size=1000
+):
+    """Show how the decoded image changes with one unit at a time.
+
+    The code of the first input is decoded with one unit set to values from
+    -span to span. Rows are units, the most informative first.
+
+    Args:
+        model: A model of images with `encode` and `decode`, and with what
+            `keras_vae.metrics.active_units` needs.
+        x: Array of inputs. All of them rank the units, the first is shown.
+        units: Number of rows at most. Defaults to 10.
+        columns: Number of values. Defaults to 11.
+        span: Largest value. Defaults to 3, in units of a standard prior.
+        definition: What ranks the units, as in `active_units`: "kl" (default)
+            or, for a prior that is not normal, "variance".
+        batch_size: Examples encoded at a time. Defaults to 1000.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: If the model decodes to other than images with 1 or 3
+            channels, or `units` or `columns` is not positive.
+    """
+    for name, value in (("units", units), ("columns", columns)):
+        if value < 1:
+            raise ValueError(
+                f"`{name}` must be a positive integer. Received: {name}={value}"
+            )
+    statistic = active_units(
+        model, x, definition=definition, batch_size=batch_size
+    ).statistic
+    order = np.argsort(-statistic, kind="stable")[:units]
+    code = np.asarray(model.encode(x[:1])).reshape(1, -1)
+    codes = np.repeat(code, len(order) * columns, axis=0)
+    for row, unit in enumerate(order):
+        codes[row * columns : (row + 1) * columns, unit] = np.linspace(
+            -span, span, columns
+        )
+    images = as_images(model.decode(codes), "decoded codes")
+    figure = show(tile_images(images, columns), "one unit in each row")
+    _label_rows(figure, order, statistic, definition)
+    return figure
+
+
+def _label_rows(figure, order, statistic, definition):
+    name = {"kl": "KL", "variance": "variance"}[definition]
+    axes = figure.axes[0]
+    axes.set_position((0.2, 0.0, 0.8, axes.get_position().height))
+    for row, unit in enumerate(order):
+        axes.text(
+            -0.01,
+            1.0 - (row + 0.5) / len(order),
+            f"unit {unit}\n{name} {statistic[unit]:.3g}",
+            transform=axes.transAxes,
+            ha="right",
+            va="center",
+            fontsize=8,
+        )
