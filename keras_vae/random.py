@@ -8,6 +8,7 @@ device and N devices train on the same numbers.
 
 import contextlib
 import hashlib
+import math
 import random as python_random
 import threading
 
@@ -15,6 +16,9 @@ import keras
 import tensorflow as tf
 
 _ACTIVE = threading.local()
+
+# XLA extends negative seeds to 64 bits by zeros, other kernels by the sign.
+_POSITIVE = 0x7FFFFFFF
 
 
 def num_replicas():
@@ -49,7 +53,7 @@ def as_seed(seed):
     if seed is None:
         seed = fresh_seed()
     if isinstance(seed, int):
-        low, high = seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF
+        low, high = seed & _POSITIVE, (seed >> 31) & _POSITIVE
         return tf.constant([low, high], "int32")
     seed = tf.convert_to_tensor(seed)
     if seed.shape.rank != 1 or seed.shape[0] != 2 or not seed.dtype.is_integer:
@@ -61,16 +65,30 @@ def as_seed(seed):
 
 
 def step_seed(seed, phase, step):
-    """Seed of one step: int64 of shape (2,).
+    """Seed of one step: int32 of shape (2,).
 
     Args:
         seed: int, the model's seed.
         phase: str, such as "train" or "evaluate".
-        step: scalar int64 tensor.
+        step: scalar integer tensor.
     """
-    digest = hashlib.blake2b(f"{seed}/{phase}".encode(), digest_size=7)
-    key = int.from_bytes(digest.digest(), "big")
-    return tf.stack([tf.constant(key, "int64"), tf.cast(step, "int64")])
+    digest = hashlib.blake2b(f"{seed}/{phase}".encode(), digest_size=4)
+    key = int.from_bytes(digest.digest(), "big") & _POSITIVE
+    return tf.stack([tf.constant(key), tf.cast(step, "int32")])
+
+
+def fold_in(seed, index):
+    """The seed number `index` that follows from `seed`: int32 of shape (2,).
+
+    As TensorFlow's function of that name, whose numbers under XLA are others
+    than outside; here they are the same.
+    """
+    seed = tf.cast(seed, "int32")
+    # Far apart, so that small seeds and small indices never meet.
+    offset = tf.cast(index, "int32") * tf.constant(0x61C88647)
+    parent = tf.stack([seed[0] + offset, seed[1]])
+    parent = tf.bitwise.bitwise_and(parent, _POSITIVE)
+    return tf.bitwise.bitwise_and(_bits([2], parent, "int32"), _POSITIVE)
 
 
 class Noise:
@@ -91,9 +109,7 @@ class Noise:
 
     def fold(self, index):
         """Independent noise of the same rows, for iteration `index`."""
-        noise = Noise(
-            tf.random.experimental.stateless_fold_in(self.next_seed(), index)
-        )
+        noise = Noise(fold_in(self.next_seed(), index))
         noise._span = self._span
         return noise
 
@@ -111,30 +127,49 @@ class Noise:
     def next_seed(self):
         """Seed of the next draw site; equal on all replicas."""
         self._site += 1
-        return tf.random.experimental.stateless_fold_in(self._seed, self._site)
+        return fold_in(self._seed, self._site)
 
     def normal(self, shape, axis=0):
         """Standard normal, float32; `axis` is the batch axis of `shape`."""
-        return self._draw(tf.random.stateless_normal, shape, axis)
+        # The middles of 2**23 intervals: never -1 or 1, where erfinv is not
+        # finite. The largest magnitude is 5.3.
+        middle = (self._integers(shape, axis) + 0.5) * 2.0**-22 - 1.0
+        return math.sqrt(2.0) * tf.math.erfinv(middle)
 
     def uniform(self, shape, axis=0):
         """Uniform in [0, 1), float32; `axis` is the batch axis of `shape`."""
-        return self._draw(tf.random.stateless_uniform, shape, axis)
+        return self._integers(shape, axis) * 2.0**-23
 
-    def _draw(self, function, shape, axis):
+    def _integers(self, shape, axis):
+        """Uniform integers below 2**23, as float32.
+
+        TensorFlow's own normal and uniform draws are other numbers under XLA
+        than outside, its bits are the same.
+        """
         seed = self.next_seed()
-        # One algorithm everywhere: "auto" differs between devices.
         if self._span is None:
-            return function(shape, seed, alg="philox")
+            return _integers(shape, seed)
         first, total = self._span
         shape = list(shape)
         local = shape[axis]
         shape[axis] = total
-        drawn = function(tf.stack(shape), seed, alg="philox")
+        drawn = _integers(tf.stack(shape), seed)
         begin = [0] * len(shape)
         size = [-1] * len(shape)
         begin[axis], size[axis] = first, local
         return tf.slice(drawn, tf.stack(begin), tf.stack(size))
+
+
+def _integers(shape, seed):
+    bits = _bits(shape, seed, "uint32")
+    return tf.cast(tf.cast(tf.bitwise.right_shift(bits, 9), "int32"), "float32")
+
+
+def _bits(shape, seed, dtype):
+    # One algorithm everywhere: the default differs between devices.
+    return tf.random.stateless_uniform(
+        shape, seed, minval=None, maxval=None, dtype=dtype, alg="philox"
+    )
 
 
 @contextlib.contextmanager
@@ -159,10 +194,8 @@ def current_noise(seed_generator=None):
         return noise
     if seed_generator is None:
         raise RuntimeError("Noise is drawn inside `noise_scope` only.")
-    seed = tf.cast(keras.ops.convert_to_tensor(seed_generator.next()), "int64")
+    seed = keras.ops.convert_to_tensor(seed_generator.next())
     context = tf.distribute.get_replica_context()
     if context and context.num_replicas_in_sync > 1:
-        seed = tf.random.experimental.stateless_fold_in(
-            seed, context.replica_id_in_sync_group
-        )
+        seed = fold_in(seed, context.replica_id_in_sync_group)
     return Noise(seed)

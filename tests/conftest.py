@@ -9,6 +9,8 @@ import keras  # noqa: E402
 import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
+from keras_vae.models import TermModel  # noqa: E402
+
 _CPU = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
     _CPU, 2 * [tf.config.LogicalDeviceConfiguration()]
@@ -33,6 +35,14 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(autouse=True)
 def fixed_seed():
     keras.utils.set_random_seed(20)
+
+
+@pytest.fixture(autouse=True)
+def no_xla_by_default(monkeypatch):
+    """Compiling tiny models would take most of the time of the tests."""
+    monkeypatch.setattr(
+        TermModel, "_resolve_auto_jit_compile", lambda self: False
+    )
 
 
 @pytest.fixture(scope="session")

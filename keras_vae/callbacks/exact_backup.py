@@ -13,6 +13,8 @@ from keras_vae.callbacks.non_finite_error import NonFiniteError
 from keras_vae.callbacks.writing import atomic_file
 from keras_vae.callbacks.writing import is_chief
 
+_FORMAT = 1
+
 # State of Keras's own callbacks, which have no `get_state`. SwapEMAWeights
 # leaves the averaged weights in the model at the end of an epoch.
 _CALLBACK_STATE = (
@@ -37,7 +39,8 @@ class ExactBackup(keras.callbacks.Callback):
     A state that is not finite is never written. Under
     `MultiWorkerMirroredStrategy` the chief writes and all workers restore.
 
-    Restoring is explicit, on a built and compiled model, before `fit`. If `stopped` is then true (early stopping had ended the run), give `fit`
+    Restoring is explicit, on a built and compiled model, before `fit`. If
+    `stopped` is then true (early stopping had ended the run), give `fit`
     `epochs=epoch`: callbacks end as they did, and no epoch is added.
 
     Args:
@@ -244,6 +247,7 @@ class ExactBackup(keras.callbacks.Callback):
         _save(
             self._file(epoch),
             {
+                "format": _FORMAT,
                 "epoch": epoch,
                 "stopped": bool(self.model.stop_training),
                 "history": self._history,
@@ -338,9 +342,12 @@ def _save(path, state):
 
 
 def _load(path):
-    with np.load(path, allow_pickle=False) as data:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
         manifest, *arrays = [data[f"arr_{i}"] for i in range(len(data.files))]
-    return _decode(json.loads(manifest.tobytes()), arrays)
+    state = _decode(json.loads(manifest.tobytes()), arrays)
+    if state.get("format") != _FORMAT:
+        raise ValueError(f"not a backup of format {_FORMAT}")
+    return state
 
 
 def _encode(value, arrays):

@@ -72,7 +72,7 @@ class ImageGrid(keras.callbacks.Callback):
             samples = self.model.sample(self.num_samples, seed=self.seed)
             grids["samples"] = tile_images(samples)
         for name, grid in grids.items():
-            pixels = np.round(255.0 * grid).astype("uint8")
+            pixels = np.round(255.0 * _enlarge(grid)).astype("uint8")
             if self.image_dir is not None:
                 self._write_png(name, epoch, pixels)
             if self.log_dir is not None:
@@ -96,3 +96,9 @@ class ImageGrid(keras.callbacks.Callback):
         with self._writer.as_default():
             tf.summary.image(name, pixels[None], step=epoch)
         self._writer.flush()
+
+
+def _enlarge(grid, size=400):
+    """Small pictures by a whole factor, so that viewers do not blur them."""
+    factor = max(1, size // max(grid.shape[:2]))
+    return grid.repeat(factor, axis=0).repeat(factor, axis=1)

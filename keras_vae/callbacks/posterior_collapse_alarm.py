@@ -12,17 +12,18 @@ class PosteriorCollapseAlarm(keras.callbacks.Callback):
     """Counts active units during training and warns of collapsed ones.
 
     Logs `active_units`. Units that were inactive in each of the last
-    `patience` counts are named in a warning, with the remedy; the warning
-    comes again only when further units collapse. A few inactive units are
-    common and cost nothing: a model with more units than the data need
-    switches them off.
+    `patience` counts are named in a warning, with the remedy. It comes once
+    when some units have collapsed and once when all have, and again only
+    after all have recovered. Some inactive units are common and cost nothing:
+    a model with more units than the data need switches them off.
 
     Args:
         x: Held-out inputs, or a batched `tf.data.Dataset` of them.
         every: Count after each such number of epochs. Defaults to 1.
         threshold: As in `keras_vae.metrics.active_units`. Defaults to 0.01.
         patience: Number of counts in a row before a unit is called
-            collapsed. Defaults to 5: all units may look inactive at first.
+            collapsed. Defaults to 10: all units may look inactive at
+            first.
         definition: As in `keras_vae.metrics.active_units`. Defaults to
             "variance".
         batch_size: Examples encoded at a time. Defaults to 1000.
@@ -43,7 +44,7 @@ class PosteriorCollapseAlarm(keras.callbacks.Callback):
         x,
         every=1,
         threshold=0.01,
-        patience=5,
+        patience=10,
         definition="variance",
         batch_size=1000,
     ):
@@ -64,7 +65,7 @@ class PosteriorCollapseAlarm(keras.callbacks.Callback):
 
     def _reset(self):
         self._wait = 0
-        self._warned = []
+        self._severity = 0
 
     def on_train_begin(self, logs=None):
         self._reset()
@@ -84,35 +85,37 @@ class PosteriorCollapseAlarm(keras.callbacks.Callback):
         # Number of counts in a row in which each unit was inactive.
         self._wait = np.where(result.mask, 0, np.add(self._wait, 1))
         collapsed = np.flatnonzero(self._wait >= self.patience).tolist()
-        if set(collapsed) - set(self._warned):
-            warnings.warn(
-                self._message(epoch, collapsed, len(result.mask)), stacklevel=2
-            )
-        self._warned = collapsed
-
-    def _message(self, epoch, collapsed, total):
-        remedy = (
-            "raise the weight of the KL term from 0 during the first epochs "
-            "(`beta=` takes a schedule) or grant it free bits"
-        )
-        if len(collapsed) == total:
-            return (
-                f"Posterior collapse at epoch {epoch + 1}: ALL {total} latent "
-                "units are inactive, the decoder ignores the code. "
-                f"Remedy: {remedy}; if that does not help, use a weaker "
-                "decoder or a smaller `beta`."
-            )
-        return (
-            f"Posterior collapse at epoch {epoch + 1}: {len(collapsed)} of "
-            f"{total} latent units are inactive: {collapsed}. If the model "
-            f"should use them, {remedy}; if not, use a smaller `latent_dim`."
-        )
+        total = len(result.mask)
+        # 0: no unit has collapsed, 1: some, 2: all.
+        severity = int(len(collapsed) > 0) + int(len(collapsed) == total)
+        if severity > self._severity:
+            warnings.warn(_message(epoch, collapsed, total), stacklevel=2)
+        self._severity = max(severity, self._severity) if severity else 0
 
     def get_state(self):
         """Counts and warnings so far, for `ExactBackup`."""
-        return {"wait": np.asarray(self._wait), "warned": self._warned}
+        return {"wait": self._wait, "severity": self._severity}
 
     def set_state(self, state):
         """Goes on from `state`."""
         self._wait = state["wait"]
-        self._warned = state["warned"]
+        self._severity = state["severity"]
+
+
+def _message(epoch, collapsed, total):
+    remedy = (
+        "raise the weight of the KL term from 0 during the first epochs "
+        "(`beta=` takes a schedule) or grant it free bits"
+    )
+    if len(collapsed) == total:
+        return (
+            f"Posterior collapse at epoch {epoch + 1}: ALL {total} latent "
+            "units are inactive, the decoder ignores the code. "
+            f"Remedy: {remedy}; if that does not help, use a weaker "
+            "decoder or a smaller `beta`."
+        )
+    return (
+        f"Posterior collapse at epoch {epoch + 1}: {len(collapsed)} of "
+        f"{total} latent units are inactive: {collapsed}. If the model "
+        f"should use them, {remedy}; if not, use a smaller `latent_dim`."
+    )

@@ -140,13 +140,15 @@ def _steps(count, batch_size, drop_remainder):
 
 def _cut(order, batch_size, steps, epoch):
     """Yield (rows, epoch, step) of each batch of one epoch."""
-    return tf.data.Dataset.range(steps).map(
-        lambda step: (
-            order[step * batch_size : (step + 1) * batch_size],
-            epoch,
-            step,
-        )
-    )
+    all_full = steps * batch_size <= len(order)
+
+    def cut(step):
+        rows = order[step * batch_size : (step + 1) * batch_size]
+        if all_full:
+            rows = tf.ensure_shape(rows, (batch_size,))
+        return rows, epoch, step
+
+    return tf.data.Dataset.range(steps).map(cut)
 
 
 def _in_order(count, batch_size):
@@ -167,16 +169,17 @@ def _shuffled(count, batch_size, drop_remainder, key, start_epoch):
 
     if start_epoch is None:
         # tf.data's own reshuffling would depend on the global seed too.
-        numbers = itertools.count()
+        counter = itertools.count()
         epochs = tf.data.Dataset.from_generator(
-            lambda: itertools.islice(numbers, 1),
+            lambda: itertools.islice(counter, 1),
             output_signature=tf.TensorSpec((), "int64"),
         )
+        cardinality = steps
     else:
         epochs = tf.data.Dataset.counter(start_epoch)
-        steps = tf.data.INFINITE_CARDINALITY
+        cardinality = tf.data.INFINITE_CARDINALITY
     return epochs.flat_map(one_epoch).apply(
-        tf.data.experimental.assert_cardinality(steps)
+        tf.data.experimental.assert_cardinality(cardinality)
     )
 
 

@@ -67,7 +67,7 @@ def load_arrays(name, data_dir=None, validation_fraction=None):
         pairs = _divide(source, *_pair(source, data, ""), 0.1)
     else:
         raise ValueError(
-            f"{source} must hold x_train and x_test, or x alone. "
+            f"{source} must hold images: x_train and x_test, or x alone. "
             f"Received: {sorted(data)}"
         )
     train, test, *validation = [pair for pair in pairs if pair is not None]
@@ -125,7 +125,11 @@ def _read_npz(path):
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as arrays:
-                return {key: arrays[key] for key in arrays if key in keys}
+                return {
+                    key: np.asarray(arrays[key])
+                    for key in arrays
+                    if key in keys
+                }
         # A damaged archive can fail in any of a dozen ways.
         except Exception as error:
             raise ValueError(
@@ -177,7 +181,7 @@ def _read_tfds(name, data_dir):
         ) from error
     splits = tfds.as_numpy(tfds.load(name, data_dir=data_dir, batch_size=-1))
     ends = {"train": "_train", "validation": "_valid", "test": "_test"}
-    if splits.keys().isdisjoint({"test"}):
+    if "test" not in splits:
         ends["train"] = ""
     return {
         key + ends[split]: features[feature]

@@ -3,7 +3,7 @@ import dataclasses
 import tensorflow as tf
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Splits:
     """Training, validation and test pipelines of one image set.
 

@@ -5,6 +5,9 @@ from keras_vae.likelihoods.grid import validate_levels
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.likelihoods.logistic_mixture import LogisticMixture
 
+# Far flatter than any pixel needs; at 87 exp(-x) would underflow.
+_MAX_LOG_SCALE = 30.0
+
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 class DiscretizedLogisticMixture(Likelihood):
@@ -89,10 +92,15 @@ class DiscretizedLogisticMixture(Likelihood):
             for part in rest
         )
         static = [*params.shape[:-1], channels, self.num_components]
+        log_scales = tf.clip_by_value(
+            tf.ensure_shape(log_scales, static),
+            self.min_log_scale,
+            _MAX_LOG_SCALE,
+        )
         return LogisticMixture(
             logits,
             tf.ensure_shape(locations, static),
-            tf.maximum(tf.ensure_shape(log_scales, static), self.min_log_scale),
+            log_scales,
             tf.tanh(coefficients[0]) if coefficients else None,
             num_levels=self.num_levels,
         )

@@ -88,9 +88,7 @@ class LogisticMixture(tfd.Distribution):
         inner = below + above + tf.math.log(-tf.math.expm1(-width))
         edge = 1.0 - half_bin
         x = x[..., tf.newaxis]
-        log_probs = tf.where(
-            x < -edge, below, tf.where(x > edge, above, inner)
-        )
+        log_probs = tf.where(x < -edge, below, tf.where(x > edge, above, inner))
         log_probs = tf.reduce_sum(log_probs, axis=-2)
         log_probs += tf.nn.log_softmax(self.logits)
         return tf.reduce_sum(
@@ -127,18 +125,23 @@ class LogisticMixture(tfd.Distribution):
             tf.shape(choose(self.locations)), seed=noise_seed
         )
         free = choose(self.locations) + tf.exp(choose(self.log_scales)) * noise
-        channels = [
-            tf.clip_by_value(c, -1.0, 1.0) for c in tf.unstack(free, axis=-1)
-        ]
-        if self.coefficients is not None:
+        steps = self.num_levels - 1
+
+        def to_level(value):
+            value = tf.clip_by_value(0.5 * value + 0.5, 0.0, 1.0)
+            return 2.0 * tf.round(value * steps) / steps - 1.0
+
+        channels = tf.unstack(free, axis=-1)
+        if self.coefficients is None:
+            channels = [to_level(channel) for channel in channels]
+        else:
+            # Conditioned on levels, as `_log_prob` is.
             green_red, blue_red, blue_green = tf.unstack(
                 choose(self.coefficients), axis=-1
             )
-            raw = tf.unstack(free, axis=-1)
-            red = channels[0]
-            green = tf.clip_by_value(raw[1] + green_red * red, -1.0, 1.0)
-            blue = raw[2] + blue_red * red + blue_green * green
-            channels = [red, green, tf.clip_by_value(blue, -1.0, 1.0)]
-        steps = self.num_levels - 1
-        x = 0.5 * tf.stack(channels, axis=-1) + 0.5
-        return tf.round(x * steps) / steps
+            red, green, blue = channels
+            red = to_level(red)
+            green = to_level(green + green_red * red)
+            blue = to_level(blue + blue_red * red + blue_green * green)
+            channels = [red, green, blue]
+        return 0.5 * tf.stack(channels, axis=-1) + 0.5

@@ -45,7 +45,9 @@ class Normal(Likelihood):
         Rybkin, Daniilidis, Levine, 2021, equation 5, for "optimal".
     """
 
-    def __init__(self, scale="learned", momentum=0.99, min_scale=1e-3, **kwargs):
+    def __init__(
+        self, scale="learned", momentum=0.99, min_scale=1e-3, **kwargs
+    ):
         super().__init__(**kwargs)
         fixed = isinstance(scale, (int, float)) and scale > 0
         if not fixed and scale not in _SCALES:

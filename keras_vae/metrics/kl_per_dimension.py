@@ -32,12 +32,13 @@ def kl_per_dimension(model, x, batch_size=1000):
         ValueError: If the posterior or the prior is not normal: the marginals
             of a mixture have no closed form.
     """
-    prior_mean, prior_stddev = _normal_moments(
-        model.prior_distribution(), "prior"
-    )
     total, count = 0.0, 0
     for batch in batches(x, batch_size):
         mean, stddev = _normal_moments(model.posterior(batch), "posterior")
+        # Inside the loop: a model that was not built yet now is.
+        prior_mean, prior_stddev = _normal_moments(
+            model.prior_distribution(), "prior"
+        )
         ratio = np.square(stddev / prior_stddev)
         distance = np.square((mean - prior_mean) / prior_stddev)
         kl = 0.5 * (ratio - 1.0 - np.log(ratio) + distance)

@@ -30,14 +30,8 @@ class BatchFunctions:
         Returns:
             NumPy array (n, ...).
         """
-        strategy = self._strategy
         if name not in self._functions:
-
-            @tf.function(reduce_retracing=True)
-            def run(rows, index, args):
-                return strategy.run(function, args=(rows, index, *args))
-
-            self._functions[name] = run
+            self._functions[name] = self._compile(function, x, args)
         run = self._functions[name]
         starts = range(0, len(x), batch_size)
         bar = None
@@ -47,10 +41,27 @@ class BatchFunctions:
         for index, start in enumerate(starts):
             rows = self._distribute(x[start : start + batch_size])
             result = run(rows, tf.constant(index), args)
-            results.append(strategy.gather(result, axis=0).numpy())
+            results.append(self._strategy.gather(result, axis=0).numpy())
             if bar is not None:
                 bar.update(index + 1)
         return np.concatenate(results)
+
+    def _compile(self, function, x, args):
+        strategy = self._strategy
+
+        @tf.function(reduce_retracing=True)
+        def run(rows, index, args):
+            return strategy.run(function, args=(rows, index, *args))
+
+        if strategy.num_replicas_in_sync > 1:
+            return run
+        # One trace for batches of all sizes.
+        rows = tf.TensorSpec((None, *x.shape[1:]), x.dtype)
+        return run.get_concrete_function(
+            rows,
+            tf.TensorSpec((), "int32"),
+            tuple(tf.TensorSpec(arg.shape, arg.dtype) for arg in args),
+        )
 
     def _distribute(self, rows):
         """Neighbouring rows to each replica, so that order is kept."""
@@ -63,6 +74,4 @@ class BatchFunctions:
             first = context.replica_id_in_sync_group * share
             return tf.constant(rows[first : first + share])
 
-        return self._strategy.experimental_distribute_values_from_function(
-            part
-        )
+        return self._strategy.experimental_distribute_values_from_function(part)

@@ -258,7 +258,7 @@ class VAE(EncoderDecoder):
         x = self._exact_data(x)
 
         def elbo(rows, index, num_samples, seed):
-            noise = random.Noise(_fold(seed, index), tf.shape(rows)[0])
+            noise = random.Noise(random.fold_in(seed, index), tf.shape(rows)[0])
             posterior = self._posterior(rows, False)
             z = self.posterior_layer.sample(posterior, noise, num_samples)
             log_prob = self.likelihood.log_prob(
@@ -305,7 +305,9 @@ class VAE(EncoderDecoder):
         x = self._exact_data(x)
 
         def log_prob(rows, index, num_samples, seed):
-            return self._log_prob(rows, num_samples, _fold(seed, index))
+            return self._log_prob(
+                rows, num_samples, random.fold_in(seed, index)
+            )
 
         args = (tf.constant(num_samples), random.as_seed(seed))
         return self._batches.map(
@@ -330,9 +332,7 @@ class VAE(EncoderDecoder):
         )
 
         def add_chunk(index, total):
-            z = self.posterior_layer.sample(
-                posterior, noise.fold(index), chunk
-            )
+            z = self.posterior_layer.sample(posterior, noise.fold(index), chunk)
             log_weights = self.likelihood.log_prob(
                 self._decode_samples(z, False), x
             )
@@ -374,10 +374,6 @@ class VAE(EncoderDecoder):
         if self.likelihood.normalized:
             signatures["log_prob"] = (log_prob, [x, num_samples, seed])
         return signatures
-
-
-def _fold(seed, index):
-    return tf.random.experimental.stateless_fold_in(seed, index)
 
 
 def _log_add_exp(a, b):

@@ -42,10 +42,12 @@ class FullCovarianceNormal(Posterior):
         triangle = self.params_size - self.latent_dim
         z_mean, raw = tf.split(params, [self.latent_dim, triangle], axis=-1)
         scale = tfp.math.fill_triangular(raw)
-        diagonal = tf.clip_by_value(
-            tf.linalg.diag_part(scale), -_MAX_LOG_SCALE, _MAX_LOG_SCALE
+        # `set_diag` has no gradient under XLA for batches of unknown size.
+        scale = tf.where(
+            tf.eye(self.latent_dim, dtype="bool"),
+            tf.exp(tf.clip_by_value(scale, -_MAX_LOG_SCALE, _MAX_LOG_SCALE)),
+            scale,
         )
-        scale = tf.linalg.set_diag(scale, tf.exp(diagonal))
         return tfd.MultivariateNormalTriL(z_mean, scale)
 
     def sample(self, distribution, noise, num_samples=1):

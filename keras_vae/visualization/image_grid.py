@@ -24,17 +24,30 @@ def image_grid(images, columns=None, title=None, padding=1):
     return show(tile_images(images, columns, padding), title)
 
 
-def show(picture, title=None):
-    """Figure of one picture, an array `(height, width, channels)`."""
+def show(picture, title=None, row_labels=None):
+    """Figure of one picture.
+
+    Args:
+        picture: Array `(height, width, channels)`.
+        title: None, or str above it.
+        row_labels: None, or a str for each of the equal rows it consists of.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
     from matplotlib.figure import Figure
 
-    height, width = picture.shape[:2]
-    scale = 8.0 / max(height, width)
+    height, width = np.multiply(picture.shape[:2], 8.0 / max(picture.shape))
     top = 0.35 if title else 0.0
-    figure = Figure((width * scale, height * scale + top))
-    axes = figure.add_axes(
-        (0.0, 0.0, 1.0, height * scale / (height * scale + top))
+    left = 1.0 if row_labels else 0.0
+    figure = Figure((left + width, height + top))
+    box = (
+        left / (left + width),
+        0.0,
+        width / (left + width),
+        height / (height + top),
     )
+    axes = figure.add_axes(box)
     axes.imshow(
         np.squeeze(picture, -1) if picture.shape[-1] == 1 else picture,
         cmap="gray",
@@ -45,4 +58,13 @@ def show(picture, title=None):
     axes.set_axis_off()
     if title:
         axes.set_title(title)
+    for row, label in enumerate(row_labels or []):
+        axes.text(
+            -0.01,
+            1.0 - (row + 0.5) / len(row_labels),
+            label,
+            transform=axes.transAxes,
+            ha="right",
+            va="center",
+        )
     return figure

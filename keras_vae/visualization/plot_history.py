@@ -37,7 +37,8 @@ def plot_history(history):
                 epochs = np.arange(1, len(values[key]) + 1)
                 axes.plot(epochs, values[key], label=label, marker=marker, ms=3)
         axes.set(title=name, xlabel="epoch")
-        axes.legend()
+        if len(axes.lines) > 1:
+            axes.legend()
     for axes in list(panels):
         axes.remove()
     return figure

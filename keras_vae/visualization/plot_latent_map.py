@@ -46,9 +46,8 @@ def plot_latent_map(codes, labels=None, title=None):
             for i, share in enumerate(pca.explained_variance_ratio_)
         ]
     figure = Figure((7.0, 6.0), layout="constrained")
-    axes = figure.add_subplot(
-        xlabel=names[0], ylabel=names[1], aspect="equal", title=title
-    )
+    axes = figure.add_subplot(xlabel=names[0], ylabel=names[1], title=title)
+    axes.set_aspect("equal", adjustable="datalim")
     values = [None] if labels is None else np.unique(labels)
     colors = _colors(len(values))
     for value, color in zip(values, colors):

@@ -38,4 +38,4 @@ def plot_manifold(model, columns=20):
     second, first = np.meshgrid(line[::-1], line, indexing="ij")
     codes = np.stack([first, second], axis=-1).reshape(-1, 2)
     images = model.decode(codes.astype("float32"))
-    return image_grid(images, columns, padding=0)
+    return image_grid(images, columns)

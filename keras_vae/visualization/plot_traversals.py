@@ -50,22 +50,10 @@ def plot_traversals(
             -span, span, columns
         )
     images = as_images(model.decode(codes), "decoded codes")
-    figure = show(tile_images(images, columns), "one unit in each row")
-    _label_rows(figure, order, statistic, definition)
-    return figure
-
-
-def _label_rows(figure, order, statistic, definition):
     name = {"kl": "KL", "variance": "variance"}[definition]
-    axes = figure.axes[0]
-    axes.set_position((0.2, 0.0, 0.8, axes.get_position().height))
-    for row, unit in enumerate(order):
-        axes.text(
-            -0.01,
-            1.0 - (row + 0.5) / len(order),
-            f"unit {unit}\n{name} {statistic[unit]:.3g}",
-            transform=axes.transAxes,
-            ha="right",
-            va="center",
-            fontsize=8,
-        )
+    labels = [f"unit {unit}\n{name} {statistic[unit]:.3g}" for unit in order]
+    return show(
+        tile_images(images, columns),
+        f"one unit in each row, from {-span:g} to {span:g}",
+        labels,
+    )

@@ -80,18 +80,12 @@ def test_every_signature_in_the_c_runtime(run_signature, served, tmp_path):
         assert kind == "float", key
         assert tuple(map(int, shape)) == expected.shape, key
         actual = np.frombuffer(files[key].read_bytes(), "float32")
-        np.testing.assert_allclose(
-            actual.reshape(expected.shape),
-            expected,
-            rtol=1e-5,
-            atol=1e-5,
-            err_msg=key,
-        )
+        served.assert_close(actual.reshape(expected.shape), expected, key)
 
 
-def test_program_reports_what_is_wrong(run_signature, all_served, tmp_path):
+def test_program_reports_what_is_wrong(run_signature, served_as, tmp_path):
     (tmp_path / "jobs").write_text("out no_such_operation 0 file\nrun\n")
-    version = all_served["bernoulli"].version
+    version = served_as("bernoulli").version
     for model, message in [
         (tmp_path, str(tmp_path)),
         (version, "no_such_operation"),

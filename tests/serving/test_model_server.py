@@ -49,10 +49,10 @@ def wait_for(url, version, process, seconds=60):
 
 
 @pytest.fixture(scope="module")
-def server(all_served):
+def server(served_as):
     """Address of gRPC, URL of the model over REST, and the process."""
     grpc_port, rest_port = free_port(), free_port()
-    version = all_served["bernoulli"].version
+    version = served_as("bernoulli").version
     with subprocess.Popen(
         [
             SERVER,
@@ -89,9 +89,9 @@ def calls(served):
         )
 
 
-def test_rest(server, all_served):
+def test_rest(server, served_as):
     _, url, _ = server
-    for name, inputs, expected in calls(all_served["bernoulli"]):
+    for name, inputs, expected in calls(served_as("bernoulli")):
         answer = request(
             f"{url}:predict",
             {
@@ -106,7 +106,7 @@ def test_rest(server, all_served):
         )
 
 
-def test_grpc(server, all_served):
+def test_grpc(server, served_as):
     grpc = pytest.importorskip("grpc")
     predict_pb2 = pytest.importorskip("tensorflow_serving.apis.predict_pb2")
     service = pytest.importorskip(
@@ -115,7 +115,7 @@ def test_grpc(server, all_served):
     address, _, _ = server
     with grpc.insecure_channel(address) as channel:
         stub = service.PredictionServiceStub(channel)
-        for name, inputs, expected in calls(all_served["bernoulli"]):
+        for name, inputs, expected in calls(served_as("bernoulli")):
             message = predict_pb2.PredictRequest()
             message.model_spec.name = "vae"
             message.model_spec.signature_name = name
@@ -133,8 +133,8 @@ def test_grpc(server, all_served):
                 )
 
 
-def test_next_version_is_picked_up(server, all_served):
+def test_next_version_is_picked_up(server, served_as):
     _, url, process = server
-    served = all_served["bernoulli"]
+    served = served_as("bernoulli")
     version = export_model(served.model, served.version.parent)
     wait_for(url, version, process)

@@ -1,0 +1,1 @@
+"""Speed and memory, against a hand-written loop and against others."""

@@ -1,0 +1,235 @@
+"""Examples per second of `fit`, against a hand-written loop and peers.
+
+    python -m benchmarks.train_throughput --pythae-python PYTHON
+
+All train a dense VAE (784-512-512-50, Bernoulli, Adam) on the same images.
+The hand-written loop has the same `tf.data` pipeline, batch, dtype, steps per
+call and metrics as `fit`, in one `tf.function`; it runs with and without XLA,
+and the better of the two counts. They take turns, one epoch each; ratios are
+medians over the rounds, since the speed of a machine drifts.
+
+The peers, pythae's VAE in its own trainer and a plain PyTorch loop, run on the
+CPU in a process of their own, where they are installed.
+"""
+
+import contextlib
+import dataclasses
+import importlib.util
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import keras
+import numpy as np
+
+from benchmarks import dense_vae
+from benchmarks import images
+from benchmarks import report
+from benchmarks.hand_written_loop import HandWrittenLoop
+from keras_vae import datasets
+
+LOOPS = {"loop, XLA": True, "loop, no XLA": False}
+PEERS = ("pythae", "torch")
+WORKER = pathlib.Path(__file__).with_name("torch_worker.py")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of this benchmark.
+
+    Args:
+        data: random: binary noise of MNIST's shape, made on the spot; or a
+            name that `keras_vae.datasets.load` knows, such as mnist.
+        data_dir: Folder of .npz files.
+        examples: Training images of the random set.
+        batch_size: Images in a batch.
+        steps_per_execution: Steps in one call of a compiled function.
+        rounds: Times that each contender runs, after one that is not timed.
+        epochs: Passes over the images in one run.
+        pythae_python: Python interpreter that has pythae, or PyTorch alone;
+            default: this one.
+        out: The JSON file.
+        smoke: Seconds instead of minutes: everything runs, the numbers mean
+            nothing.
+    """
+
+    data: str = "random"
+    data_dir: str | None = None
+    examples: int = 60_000
+    batch_size: int = 128
+    steps_per_execution: int = 25
+    rounds: int = 5
+    epochs: int = 1
+    pythae_python: str | None = None
+    out: str = "runs/train_throughput.json"
+    smoke: bool = False
+
+
+SMOKE = {"examples": 300, "rounds": 1, "steps_per_execution": 2}
+
+
+# === Contenders: callables from a number of epochs to (seconds, loss) ===
+
+
+class Fit:
+    """`model.fit`, as a user calls it."""
+
+    def __init__(self, splits, steps_per_execution):
+        self._splits = splits
+        self._model = dense_vae.vae_for(splits.event_shape)
+        self._model.compile(
+            keras.optimizers.Adam(dense_vae.LEARNING_RATE),
+            steps_per_execution=steps_per_execution,
+        )
+
+    def __call__(self, epochs):
+        started = time.perf_counter()
+        history = self._model.fit(
+            self._splits.train,
+            steps_per_epoch=self._splits.steps_per_epoch,
+            epochs=epochs,
+            verbose=0,
+        )
+        return time.perf_counter() - started, history.history["loss"][-1]
+
+
+class Loop:
+    """The hand-written loop."""
+
+    def __init__(self, splits, steps_per_execution, jit_compile):
+        self._splits = splits
+        self._loop = HandWrittenLoop(
+            splits.event_shape, steps_per_execution, jit_compile
+        )
+
+    def __call__(self, epochs):
+        started = time.perf_counter()
+        loss = self._loop.train(
+            self._splits.train, self._splits.steps_per_epoch, epochs
+        )
+        return time.perf_counter() - started, loss
+
+
+class Peer:
+    """A peer in a process of its own, which is idle between its turns."""
+
+    def __init__(self, python, name, path, batch_size):
+        self._process = subprocess.Popen(
+            [python, WORKER, name, path, str(batch_size)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.versions = self._answer()
+
+    def __call__(self, epochs):
+        print(epochs, file=self._process.stdin, flush=True)
+        answer = self._answer()
+        return answer["seconds"], answer["loss"]
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args} ended; see above.")
+        return json.loads(line)
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def installed(python):
+    """Names of the peers that this interpreter can import."""
+    if python is None:
+        return [name for name in PEERS if importlib.util.find_spec(name)]
+    code = (
+        "import importlib.util as u;"
+        f"print(*[n for n in {PEERS} if u.find_spec(n)])"
+    )
+    return subprocess.check_output([python, "-c", code], text=True).split()
+
+
+# === Measurement ===
+
+
+def measure(config):
+    """Returns examples/s and losses by contender, and the peers' versions."""
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(
+            images.folder(config.data, config.data_dir, config.examples, 1)
+        )
+        splits = datasets.load(
+            config.data,
+            data_dir=folder,
+            batch_size=config.batch_size,
+            validation_fraction=0,
+            repeat=True,
+        )
+        contenders = {"fit": Fit(splits, config.steps_per_execution)}
+        for name, jit_compile in LOOPS.items():
+            contenders[name] = Loop(
+                splits, config.steps_per_execution, jit_compile
+            )
+        arrays = datasets.load_arrays(config.data, folder, 0)
+        path = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        np.save(path / "images.npy", arrays.x_train)
+        python = config.pythae_python or sys.executable
+        versions = {}
+        for name in installed(config.pythae_python):
+            peer = Peer(python, name, path / "images.npy", config.batch_size)
+            stack.callback(peer.close)
+            contenders[name] = peer
+            versions.update(peer.versions)
+        examples = config.epochs * splits.sizes["train"]
+        rates = {name: [] for name in contenders}
+        losses = {}
+        for turn in range(-1, config.rounds):
+            for name, contender in contenders.items():
+                seconds, losses[name] = contender(config.epochs)
+                if turn >= 0:
+                    rates[name].append(examples / seconds)
+    return rates, losses, versions
+
+
+def table(rates, losses):
+    """Rows: the median rate, and the median ratio of `fit` to each."""
+    rows = []
+    for name, rate in rates.items():
+        ratios = [a / b for a, b in zip(rates["fit"], rate, strict=True)]
+        rows.append(
+            {
+                "contender": name,
+                "examples/s": round(statistics.median(rate)),
+                "fit / it": f"{statistics.median(ratios):.3f}",
+                "range": f"{min(ratios):.2f}-{max(ratios):.2f}",
+                "loss": f"{losses[name]:.1f}",
+            }
+        )
+    return rows
+
+
+def main(config):
+    environment = report.environment()
+    rates, losses, versions = measure(config)
+    environment["versions"].update(versions)
+    rows = table(rates, losses)
+    best = max(LOOPS, key=lambda name: statistics.median(rates[name]))
+    report.publish(
+        rows,
+        {
+            "config": dataclasses.asdict(config),
+            "hand_written_loop": best,
+            "table": rows,
+            "examples_per_second": rates,
+            **environment,
+        },
+        config.out,
+    )
+
+
+if __name__ == "__main__":
+    main(report.settings(Config, SMOKE, __doc__))

@@ -1,0 +1,41 @@
+"""The best model so far, as a file that is never half written."""
+
+import os
+import pathlib
+
+import keras
+
+from keras_vae.callbacks.writing import is_chief
+
+
+class SaveBest(keras.callbacks.Callback):
+    """Saves the model whenever a log has its smallest value yet.
+
+    As Keras's `ModelCheckpoint(save_best_only=True)`, but written beside and
+    renamed: a process killed while it writes leaves the earlier file.
+
+    Args:
+        path: The .keras file.
+        monitor: str, the log.
+    """
+
+    def __init__(self, path, monitor):
+        super().__init__()
+        self.path = pathlib.Path(path)
+        self.monitor = monitor
+        # `ExactBackup` keeps these two.
+        self.best = float("inf")
+        self.best_epoch = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs[self.monitor] >= self.best:
+            return
+        self.best = float(logs[self.monitor])
+        self.best_epoch = epoch
+        if not is_chief(self.model):
+            return
+        draft = self.path.with_name(f".{self.path.name}.keras")
+        self.model.save(draft)
+        with open(draft, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, self.path)

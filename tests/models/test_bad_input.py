@@ -1,0 +1,166 @@
+"""Bad input is named before training starts."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_vae
+
+
+def networks(latent_dim=3, output_shape=(4, 4, 1)):
+    encoder = keras_vae.networks.mlp_encoder((4, 4, 1), units=(8,))
+    decoder = keras_vae.networks.mlp_decoder(
+        latent_dim, output_shape, units=(8,)
+    )
+    return encoder, decoder
+
+
+def vae(**kwargs):
+    model = keras_vae.VAE(*networks(), latent_dim=3, **kwargs)
+    model.compile("sgd")
+    return model
+
+
+def images(low=0.0, high=1.0, shape=(6, 4, 4, 1)):
+    generator = np.random.default_rng(0)
+    return generator.uniform(low, high, size=shape).astype("float32")
+
+
+def with_nan():
+    x = images()
+    x[2, 1, 1, 0] = np.nan
+    return x
+
+
+BAD_DATA = {
+    "range": (images(high=255.0), "divide 8-bit images by 255"),
+    "negative": (images(low=-1.0), r"in \[0.0, 1.0\]"),
+    "rank": (images(shape=(6, 16)), "must have shape"),
+    "size": (images(shape=(6, 5, 4, 1)), "must have shape"),
+    "integers": (np.zeros((6, 4, 4, 1), "uint8"), "floats"),
+    "nan": (with_nan(), "1 of 96 values NaN"),
+    "empty": (np.zeros((0, 4, 4, 1), "float32"), "at least one example"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_DATA)
+@pytest.mark.parametrize("source", ["array", "dataset"])
+def test_data_that_cannot_be_modelled(name, source):
+    x, message = BAD_DATA[name]
+    model = vae()
+    data = x
+    if source == "dataset":
+        data = tf.data.Dataset.from_tensor_slices(x).batch(6)
+    with pytest.raises(ValueError, match=message):
+        model.fit(data, verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.evaluate(data, verbose=0)
+    assert int(model.step) == 0
+
+
+def test_validation_data_are_checked_too():
+    with pytest.raises(ValueError, match="divide 8-bit"):
+        vae().fit(images(), validation_data=(images(high=255.0),), verbose=0)
+
+
+def test_labels_are_not_targets():
+    x = images()
+    labels = np.arange(6)
+    with pytest.raises(ValueError, match="labels are not targets"):
+        vae().fit(x, labels, verbose=0)
+    data = tf.data.Dataset.from_tensor_slices((x, labels)).batch(3)
+    with pytest.raises(ValueError, match="labels are not targets"):
+        vae().fit(data, verbose=0)
+    with pytest.raises(ValueError, match="labels are not targets"):
+        vae().train_on_batch(x, labels)
+
+
+def test_a_target_of_the_shape_of_x_is_what_is_reconstructed():
+    x, y = images(), np.round(images())
+    model = vae(seed=0)
+    with_target = model.evaluate(x, y, verbose=0, return_dict=True)
+    without = model.evaluate(x, verbose=0, return_dict=True)
+    assert with_target["kl_loss"] == without["kl_loss"]
+    assert with_target["reconstruction_loss"] != without["reconstruction_loss"]
+
+
+def test_networks_that_do_not_fit():
+    encoder, decoder = networks()
+    with pytest.raises(ValueError, match="latent shape.*5.*input shape.*3"):
+        keras_vae.VAE(encoder, decoder, latent_dim=5)
+    with pytest.raises(ValueError, match="output shape.*4, 4, 1.*4, 4, 3"):
+        keras_vae.VAE(*networks(output_shape=(4, 4, 3)), latent_dim=3)
+    with pytest.raises(ValueError, match="output shape.*4, 4, 2"):
+        normal = keras_vae.likelihoods.Normal(scale="predicted")
+        keras_vae.VAE(encoder, decoder, latent_dim=3, likelihood=normal)
+    with pytest.raises(ValueError, match="latent shape"):
+        keras_vae.Autoencoder(encoder, decoder)
+    with pytest.raises(ValueError, match="`decoder` must be a Keras"):
+        keras_vae.VAE(encoder, "mlp", latent_dim=3)
+
+
+def test_a_sigmoid_under_bernoulli_is_an_error():
+    encoder, _ = networks()
+    layers = [
+        keras.Input((3,)),
+        keras.layers.Dense(16, activation="sigmoid"),
+        keras.layers.Reshape((4, 4, 1)),
+    ]
+    decoder = keras.Sequential(layers)
+    with pytest.raises(ValueError, match="logits.*'sigmoid'"):
+        keras_vae.VAE(encoder, decoder, latent_dim=3)
+    nested = keras.Sequential([keras.Input((3,)), decoder])
+    with pytest.raises(ValueError, match="logits.*'sigmoid'"):
+        keras_vae.VAE(encoder, nested, latent_dim=3)
+    keras_vae.VAE(encoder, decoder, latent_dim=3, likelihood="squared_error")
+
+
+def test_an_unbuilt_sequential_is_checked_when_it_is_built():
+    encoder = keras.Sequential(
+        [keras.layers.Flatten(), keras.layers.Dense(8, activation="relu")]
+    )
+    decoder = keras.Sequential([keras.layers.Dense(15)])
+    model = keras_vae.VAE(encoder, decoder, latent_dim=3)
+    model.compile("sgd")
+    with pytest.raises(ValueError, match="output shape"):
+        model.fit(images(), verbose=0)
+    decoder = keras.Sequential(
+        [keras.layers.Dense(16), keras.layers.Reshape((4, 4, 1))]
+    )
+    model = keras_vae.VAE(encoder, decoder, latent_dim=3)
+    model.compile("sgd")
+    history = model.fit(images(), verbose=0)
+    assert np.isfinite(history.history["loss"][0])
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"likelihood": "bernouli"}, "likelihood='bernouli'"),
+        ({"prior": "normal"}, "prior='normal'"),
+        ({"posterior": "gaussian"}, "posterior='gaussian'"),
+        ({"objective": "iwea"}, "objective='iwea'"),
+        ({"objective": "iwae", "beta": 2.0}, "beta=2.0"),
+        ({"num_samples": 0}, "num_samples=0"),
+        ({"beta": -1.0}, "beta=-1.0"),
+        (
+            {"posterior": keras_vae.posteriors.DiagonalNormal(4)},
+            "posterior.latent_dim=4",
+        ),
+    ],
+)
+def test_arguments_out_of_range(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        vae(**kwargs)
+
+
+def test_log_likelihood_only_where_it_exists():
+    binary = np.round(images())
+    with pytest.raises(ValueError, match="binary data only"):
+        vae().log_likelihood(images())
+    with pytest.raises(ValueError, match="no normalised likelihood"):
+        vae(likelihood="squared_error").log_likelihood(binary)
+    with pytest.raises(ValueError, match="num_samples=0"):
+        vae().log_likelihood(binary, num_samples=0)
+    assert np.all(np.isfinite(vae().log_likelihood(binary, num_samples=3)))

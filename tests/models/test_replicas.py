@@ -1,0 +1,166 @@
+"""N replicas train exactly like one, stochastic models included."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_vae
+from keras_vae.models.base import TermModel
+
+
+@keras.saving.register_keras_serializable(package="keras_vae_tests")
+class WeightedSquares(TermModel):
+    """Deterministic model with a batch statistic and a second optimizer."""
+
+    def __init__(self, statistic_optimizer, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = keras.layers.Dense(3, kernel_regularizer="l2")
+        self.statistic = keras.layers.Dense(1)
+        self.statistic_optimizer = statistic_optimizer
+        self.add_group("statistic", self.statistic, statistic_optimizer)
+        self.add_term("square", elbo=True)
+        self.add_term("mean_square", weight=0.5)
+        self.add_term("statistic_loss", group="statistic")
+
+    def build(self, input_shape):
+        self.dense.build(input_shape)
+        self.statistic.build((None, 3))
+        self.build_groups()
+
+    def call(self, x, training=False):
+        return self.dense(x)
+
+    def compute_terms(self, x, y, training):
+        out = self.dense(x)
+        total, count = keras_vae.random.all_reduce_sum(
+            [
+                tf.reduce_sum(out, axis=0),
+                tf.cast(tf.shape(out)[0], "float32"),
+            ]
+        )
+        statistic = self.statistic(tf.stop_gradient(out))[:, 0]
+        return {
+            "square": tf.reduce_sum((out - 1.0) ** 2, axis=1),
+            "mean_square": tf.reduce_sum((total / count) ** 2),
+            "statistic_loss": (statistic - 2.0) ** 2,
+        }
+
+
+def squares():
+    return WeightedSquares(keras.optimizers.SGD(0.05, momentum=0.9), seed=3)
+
+
+def vae(**kwargs):
+    encoder = keras_vae.networks.mlp_encoder((4, 4, 1), units=(16,))
+    decoder = keras_vae.networks.mlp_decoder(3, (4, 4, 1), units=(16,))
+    return keras_vae.VAE(encoder, decoder, 3, seed=3, **kwargs)
+
+
+MODELS = {
+    "squares": squares,
+    "elbo": vae,
+    "iwae": lambda: vae(objective="iwae", num_samples=3),
+    "mixture": lambda: vae(prior=keras_vae.priors.MixturePrior(2)),
+    "optimal": lambda: vae(
+        likelihood=keras_vae.likelihoods.Normal(scale="optimal")
+    ),
+    "warm_up": lambda: vae(beta=keras_vae.schedules.LinearWarmUp(7)),
+}
+
+
+def data(model, rows):
+    generator = np.random.default_rng(5)
+    if model == "squares":
+        return generator.normal(size=(rows, 4)).astype("float32")
+    return generator.uniform(size=(rows, 4, 4, 1)).astype("float32")
+
+
+def train(model, rows, batch_size, strategy, weighted=False, **optimizer):
+    keras.utils.set_random_seed(1)
+    with strategy.scope():
+        built = MODELS[model]()
+        settings = {"learning_rate": 0.01, "momentum": 0.9} | optimizer
+        built.compile(keras.optimizers.SGD(**settings))
+    x = data(model, rows)
+    weight = None
+    if weighted:
+        weight = np.linspace(0.0, 2.0, rows).astype("float32")
+    history = built.fit(
+        x,
+        sample_weight=weight,
+        batch_size=batch_size,
+        epochs=3,
+        shuffle=False,
+        verbose=0,
+    )
+    logs = built.evaluate(x, batch_size=batch_size, verbose=0, return_dict=True)
+    values = [keras.ops.convert_to_numpy(v) for v in built.weights]
+    return values, history.history, logs
+
+
+def assert_equal(one, two):
+    for a, b in zip(one[0], two[0], strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    for name in one[1]:
+        np.testing.assert_allclose(one[1][name], two[1][name], rtol=2e-5)
+    for name in one[2]:
+        np.testing.assert_allclose(one[2][name], two[2][name], rtol=2e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    ("rows", "batch_size"), [(23, 8), (17, 8)], ids=["ragged", "empty_shard"]
+)
+def test_two_replicas_equal_one(model, rows, batch_size, mirrored):
+    one = train(model, rows, batch_size, tf.distribute.get_strategy())
+    two = train(model, rows, batch_size, mirrored)
+    assert_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    "clip", [{"clipnorm": 0.01}, {"global_clipnorm": 0.01}, {"clipvalue": 1e-3}]
+)
+def test_clipping_acts_on_the_global_gradient(clip, mirrored):
+    default = tf.distribute.get_strategy()
+    one = train("squares", 23, 8, default, **clip)
+    two = train("squares", 23, 8, mirrored, **clip)
+    free = train("squares", 23, 8, default)
+    assert_equal(one, two)
+    assert max(np.abs(a - b).max() for a, b in zip(one[0], free[0])) > 1e-3
+
+
+@pytest.mark.parametrize("model", ["squares", "elbo"])
+def test_sample_weights_are_global(model, mirrored):
+    default = tf.distribute.get_strategy()
+    one = train(model, 23, 8, default, weighted=True)
+    two = train(model, 23, 8, mirrored, weighted=True)
+    assert_equal(one, two)
+
+
+def test_batch_size_one_hundred_is_not_scaled_by_replicas():
+    """Plain gradient descent by hand, to anchor what both must equal."""
+    keras.utils.set_random_seed(1)
+    model = squares()
+    model.compile(keras.optimizers.SGD(0.1))
+    x = data("squares", 6)
+    model.build((None, 4))
+    kernel, bias = (v.numpy() for v in model.dense.weights)
+    model.train_on_batch(x)
+    out = x @ kernel + bias
+    by_out = 2.0 * (out - 1.0) / 6 + 0.5 * 2.0 * out.mean(0) / 6
+    by_kernel = x.T @ by_out + 2 * 0.01 * kernel
+    np.testing.assert_allclose(
+        model.dense.kernel.numpy(), kernel - 0.1 * by_kernel, atol=1e-6
+    )
+
+
+def test_log_likelihood_is_ordered_and_close_across_replicas(mirrored):
+    x = (data("elbo", 7) > 0.5).astype("float32")
+    values = []
+    for strategy in (tf.distribute.get_strategy(), mirrored):
+        keras.utils.set_random_seed(1)
+        with strategy.scope():
+            model = vae()
+        values.append(model.log_likelihood(x, num_samples=200, batch_size=4))
+    np.testing.assert_allclose(*values, atol=1e-4)

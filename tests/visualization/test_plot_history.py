@@ -1,0 +1,35 @@
+"""A panel for each term."""
+
+import types
+
+import pytest
+
+from keras_vae.visualization import plot_history
+
+HISTORY = {
+    "loss": [3.0, 2.0, 1.0],
+    "kl_loss": [0.1, 0.2, 0.3],
+    "val_loss": [3.5, 2.5, 1.5],
+    "val_only": [1.0],
+}
+
+
+def test_training_and_validation_share_a_panel():
+    figure = plot_history(types.SimpleNamespace(history=HISTORY))
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    assert list(panels) == ["loss", "kl_loss", "only"]
+    training, validation = panels["loss"].lines
+    assert list(training.get_ydata()) == HISTORY["loss"]
+    assert list(training.get_xdata()) == [1, 2, 3]
+    assert list(validation.get_ydata()) == HISTORY["val_loss"]
+    assert validation.get_label() == "validation"
+    assert len(panels["kl_loss"].lines) == 1
+
+
+def test_no_empty_panels():
+    assert len(plot_history({str(i): [1.0] for i in range(7)}).axes) == 7
+
+
+def test_an_empty_history():
+    with pytest.raises(ValueError, match="at least one epoch"):
+        plot_history({})
