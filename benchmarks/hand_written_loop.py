@@ -48,12 +48,12 @@ class HandWrittenLoop:
         """Returns the mean loss of the last epoch.
 
         Args:
-            batches: endless `tf.data.Dataset`.
-            steps_per_epoch: int.
+            batches: `tf.data.Dataset` of one epoch.
+            steps_per_epoch: int, its length.
             epochs: int.
         """
-        iterator = iter(batches)
         for _ in range(epochs):
+            iterator = iter(batches)
             for metric in self._metrics:
                 metric.reset_state()
             for start in range(0, steps_per_epoch, self._steps_per_call):

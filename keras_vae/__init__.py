@@ -17,6 +17,7 @@ from keras_vae import serving
 from keras_vae import visualization
 from keras_vae.models import VAE
 from keras_vae.models import Autoencoder
+from keras_vae.models import GaussianMixture
 from keras_vae.models import TermModel
 from keras_vae.serving import export_model
 
@@ -25,6 +26,7 @@ __version__ = metadata.version("keras_vae")
 __all__ = [
     "VAE",
     "Autoencoder",
+    "GaussianMixture",
     "TermModel",
     "callbacks",
     "datasets",

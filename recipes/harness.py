@@ -1,14 +1,14 @@
 """What the recipes share: settings, process, data, training, report.
 
-    with harness.Run("name", config) as run:
-        data = run.load(binarize="dynamic")
-        with run.strategy.scope():
-            model = keras_vae.VAE(...)
-            run.compile(model, keras.optimizers.Adam(), data)
-        best = run.fit(model, data)
-        if best is not None:
-            run.draw(best, data)
-            run.finish(best, {"test_neg_elbo": ...}, paper={...})
+with harness.Run("name", config) as run:
+    data = run.load(binarize="dynamic")
+    with run.strategy.scope():
+        model = keras_vae.VAE(...)
+        run.compile(model, keras.optimizers.Adam(), data)
+    best = run.fit(model, data)
+    if best is not None:
+        run.draw(best, data)
+        run.finish(best, {"test_neg_elbo": ...}, paper={...})
 """
 
 import argparse
@@ -52,6 +52,8 @@ class Config:
             the name of a file in --data-dir.
         data_dir: Folder of .npz files (x_train, x_test, ...); default: the
             environment variable KERAS_VAE_DATA.
+        validation_fraction: Part of the training images that chooses the best
+            epoch; default: the split of the source, or a tenth.
         epochs: Passes over the training images.
         batch_size: Images in a batch, over all replicas.
         strategy: mirrored: all GPUs of this machine; multiworker: the
@@ -67,6 +69,7 @@ class Config:
 
     data: str = "digits"
     data_dir: str | None = None
+    validation_fraction: float | None = None
     epochs: int = 50
     batch_size: int = 100
     strategy: Literal["none", "mirrored", "multiworker"] = "none"
@@ -209,9 +212,10 @@ class Run:
             # A worker that left would take the chief's devices with it.
             _meet(self.strategy)
 
-    def load(self, binarize=None, validation_fraction=None):
+    def load(self, binarize=None):
         """The image set of the settings, as `Data`."""
         name, folder = self.config.data, self.config.data_dir
+        validation_fraction = self.config.validation_fraction
 
         def splits(**kwargs):
             return datasets.load(
@@ -240,9 +244,7 @@ class Run:
 
     def compile(self, model, optimizer, data):
         """Compiles and builds a model, as fast as the strategy allows."""
-        model.compile(
-            optimizer, steps_per_execution=self._steps_at_once(data)
-        )
+        model.compile(optimizer, steps_per_execution=self._steps_at_once(data))
         model.build((None, *data.event_shape))
 
     def _steps_at_once(self, data, most=100):
@@ -313,9 +315,7 @@ class Run:
             return
         directory = RunDirectory(self.path).__enter__()
         self._directory = directory
-        directory.claim(
-            self.recipe, dataclasses.asdict(config), config.resume
-        )
+        directory.claim(self.recipe, dataclasses.asdict(config), config.resume)
         # Hours of training should not end at a folder without permission.
         self._exports.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryDirectory(prefix=".", dir=self._exports).cleanup()
@@ -338,7 +338,11 @@ class Run:
             watching.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
         has_codes = hasattr(model, "encode")
         if has_codes and data.validation is not None:
-            watching.append(callbacks.PosteriorCollapseAlarm(data.validation))
+            watching.append(
+                callbacks.PosteriorCollapseAlarm(
+                    data.validation, patience=max(5, self.config.epochs // 10)
+                )
+            )
         watching += [
             callbacks.HistoryCSV(self.path / "history.csv"),
             SaveBest(self.path / "best.keras", monitor),
@@ -387,9 +391,7 @@ class Run:
 
     def save_figure(self, name, figure):
         """Writes figures/<name>.png."""
-        visualization.save_figure(
-            figure, self.path / "figures" / f"{name}.png"
-        )
+        visualization.save_figure(figure, self.path / "figures" / f"{name}.png")
 
     def finish(self, model, numbers, paper=None, note=None):
         """Exports the model, writes metrics.json, says what is where.

@@ -34,6 +34,15 @@ class EmbeddingProjector(keras.callbacks.Callback):
     Raises:
         ValueError: If there is not one label for each input, or if the
             thumbnails exceed the projector's limit of 8192 x 8192 pixels.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_vae.callbacks import EmbeddingProjector
+    >>> x, labels = np.zeros((10, 28, 28, 1)), np.arange(10)
+    >>> projector = EmbeddingProjector(x, labels, log_dir="run/tensorboard")
+    >>> projector.labels.shape
+    (10,)
     """
 
     def __init__(self, x, labels=None, *, log_dir, batch_size=1000):

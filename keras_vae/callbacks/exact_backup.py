@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_vae.callbacks.non_finite_error import NonFiniteError
 from keras_vae.callbacks.writing import atomic_file
 from keras_vae.callbacks.writing import is_chief
+from keras_vae.networks.arguments import positive_int
 
 _FORMAT = 1
 
@@ -86,16 +87,10 @@ class ExactBackup(keras.callbacks.Callback):
 
     def __init__(self, path, callbacks=(), every_epochs=1, keep=2):
         super().__init__()
-        for name, value in (("every_epochs", every_epochs), ("keep", keep)):
-            if value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. "
-                    f"Received: {name}={value}"
-                )
         self.path = pathlib.Path(path)
         self.callbacks = list(callbacks)
-        self.every_epochs = every_epochs
-        self.keep = keep
+        self.every_epochs = positive_int("every_epochs", every_epochs)
+        self.keep = positive_int("keep", keep)
         self.stopped = False
         self._history = []
         self._restored = None

@@ -19,6 +19,12 @@ class HistoryCSV(keras.callbacks.Callback):
 
     Args:
         path: The file.
+
+    Example:
+
+    >>> from keras_vae.callbacks import HistoryCSV
+    >>> HistoryCSV("run/history.csv").path
+    'run/history.csv'
     """
 
     def __init__(self, path):

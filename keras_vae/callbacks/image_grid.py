@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_vae.callbacks.writing import atomic_file
 from keras_vae.callbacks.writing import is_chief
+from keras_vae.networks.arguments import positive_int
 from keras_vae.visualization.tile_images import as_images
 from keras_vae.visualization.tile_images import tile_images
 from keras_vae.visualization.tile_images import tile_pairs
@@ -32,6 +33,14 @@ class ImageGrid(keras.callbacks.Callback):
     Raises:
         ValueError: If `x` holds no such images, `every` or `num_samples` is
             not positive, or there is no folder to write to.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_vae.callbacks import ImageGrid
+    >>> grid = ImageGrid(np.zeros((8, 28, 28, 1)), image_dir="run/images")
+    >>> grid.num_samples
+    64
     """
 
     def __init__(
@@ -44,20 +53,14 @@ class ImageGrid(keras.callbacks.Callback):
         seed=0,
     ):
         super().__init__()
-        for name, value in (("every", every), ("num_samples", num_samples)):
-            if value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. "
-                    f"Received: {name}={value}"
-                )
         if log_dir is None and image_dir is None:
             raise ValueError(
                 "`log_dir` or `image_dir` must be given. "
                 f"Received: log_dir={log_dir}, image_dir={image_dir}"
             )
         self.x = as_images(x, "x")
-        self.every = every
-        self.num_samples = num_samples
+        self.every = positive_int("every", every)
+        self.num_samples = positive_int("num_samples", num_samples)
         self.log_dir = log_dir
         self.image_dir = image_dir
         self.seed = seed

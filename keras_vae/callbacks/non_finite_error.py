@@ -13,6 +13,13 @@ class NonFiniteError(FloatingPointError):
     Attributes:
         names: As given.
         step: As given.
+
+    Example:
+
+    >>> from keras_vae.callbacks import NonFiniteError
+    >>> error = NonFiniteError("kl_loss is not finite", ["kl_loss"], step=7)
+    >>> error.names, error.step
+    (['kl_loss'], 7)
     """
 
     def __init__(self, message, names, step=None):

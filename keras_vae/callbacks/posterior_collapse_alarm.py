@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_vae.metrics.active_units import active_units
+from keras_vae.networks.arguments import positive_int
 
 
 class PosteriorCollapseAlarm(keras.callbacks.Callback):
@@ -31,6 +32,14 @@ class PosteriorCollapseAlarm(keras.callbacks.Callback):
     Raises:
         ValueError: If `every` or `patience` is not positive.
 
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_vae.callbacks import PosteriorCollapseAlarm
+    >>> alarm = PosteriorCollapseAlarm(np.zeros((100, 28, 28, 1)), patience=3)
+    >>> alarm.threshold
+    0.01
+
     Reference:
         Bowman, Vilnis, Vinyals, Dai, Jozefowicz, Bengio, 2016, Generating
         Sentences from a Continuous Space, section 3.1 (KL warm-up). Kingma,
@@ -49,16 +58,10 @@ class PosteriorCollapseAlarm(keras.callbacks.Callback):
         batch_size=1000,
     ):
         super().__init__()
-        for name, value in (("every", every), ("patience", patience)):
-            if value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. "
-                    f"Received: {name}={value}"
-                )
         self.x = x
-        self.every = every
+        self.every = positive_int("every", every)
         self.threshold = threshold
-        self.patience = patience
+        self.patience = positive_int("patience", patience)
         self.definition = definition
         self.batch_size = batch_size
         self._reset()

@@ -2,5 +2,6 @@
 
 from keras_vae.evaluation.encode_in_batches import encode_in_batches
 from keras_vae.evaluation.nearest_neighbors import nearest_neighbors
+from keras_vae.evaluation.probabilistic_pca import ProbabilisticPCA
 
-__all__ = ["encode_in_batches", "nearest_neighbors"]
+__all__ = ["ProbabilisticPCA", "encode_in_batches", "nearest_neighbors"]

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.networks.arguments import positive_int
+
 
 def batches(x, batch_size):
     """Yield batches of inputs from an array or from a `tf.data.Dataset`.
@@ -18,11 +20,7 @@ def batches(x, batch_size):
     Raises:
         ValueError: If `x` holds no example or `batch_size` is not positive.
     """
-    if batch_size < 1:
-        raise ValueError(
-            "`batch_size` must be a positive integer. "
-            f"Received: batch_size={batch_size}"
-        )
+    batch_size = positive_int("batch_size", batch_size)
     empty = True
     if isinstance(x, tf.data.Dataset):
         for element in x:

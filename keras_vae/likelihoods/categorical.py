@@ -29,6 +29,11 @@ class Categorical(Likelihood):
     Raises:
         ValueError: if `num_levels` is below 2.
 
+    Example:
+    >>> likelihood = keras_vae.likelihoods.Categorical(num_levels=4)
+    >>> likelihood.params_shape((8, 8, 1))
+    (8, 8, 4)
+
     Reference:
         van den Oord, Kalchbrenner, Kavukcuoglu, 2016, section 3.
     """

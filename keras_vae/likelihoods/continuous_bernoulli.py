@@ -24,6 +24,11 @@ class ContinuousBernoulli(Likelihood):
     Output shape:
         (..., *event)
 
+    Example:
+    >>> likelihood = keras_vae.likelihoods.ContinuousBernoulli()
+    >>> round(float(likelihood(np.array([[1.0]]))[0, 0]), 4)
+    0.582
+
     Reference:
         Loaiza-Ganem, Cunningham, 2019, equations 2 to 6.
     """

@@ -39,6 +39,11 @@ class DiscretizedLogisticMixture(Likelihood):
     Raises:
         ValueError: if an argument is out of range or events are no images.
 
+    Example:
+    >>> likelihood = keras_vae.likelihoods.DiscretizedLogisticMixture(5)
+    >>> likelihood.params_shape((32, 32, 3))
+    (32, 32, 50)
+
     Reference:
         Salimans, Karpathy, Chen, Kingma, 2017, section 2.1 and 2.2.
     """

@@ -2,6 +2,7 @@
 
 from keras_vae.models.autoencoder import Autoencoder
 from keras_vae.models.base import TermModel
+from keras_vae.models.gaussian_mixture import GaussianMixture
 from keras_vae.models.vae import VAE
 
-__all__ = ["VAE", "Autoencoder", "TermModel"]
+__all__ = ["VAE", "Autoencoder", "GaussianMixture", "TermModel"]

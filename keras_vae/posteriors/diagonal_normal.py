@@ -10,7 +10,9 @@ _MAX_LOG_VAR = 30.0
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 class DiagonalNormal(Posterior):
-    """q(z|x) = N(z_mean, diag(exp(z_log_var))), both linear in the features.
+    """Normal posterior of independent units, linear in the features.
+
+    q(z|x) = N(z_mean, diag(exp(z_log_var)))
 
     Args:
         latent_dim: int >= 1, number of latent units.

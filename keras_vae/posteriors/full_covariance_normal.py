@@ -10,7 +10,9 @@ _MAX_LOG_SCALE = 15.0
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 class FullCovarianceNormal(Posterior):
-    """q(z|x) = N(z_mean, L L'), L lower triangular with a positive diagonal.
+    """Normal posterior of correlated units.
+
+    q(z|x) = N(z_mean, L L'),  L lower triangular with a positive diagonal
 
     The diagonal of L is the exponential of the dense layer's output.
 
@@ -29,6 +31,12 @@ class FullCovarianceNormal(Posterior):
 
     Raises:
         ValueError: if `latent_dim` is not a positive int.
+
+    Example:
+    >>> posterior = keras_vae.posteriors.FullCovarianceNormal(2)
+    >>> features = np.zeros((5, 3), "float32")
+    >>> posterior.distribution(features).covariance().shape
+    TensorShape([5, 2, 2])
 
     Reference:
         Kingma, Welling, 2019, section 2.5.1.

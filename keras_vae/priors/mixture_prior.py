@@ -27,6 +27,11 @@ class MixturePrior(Prior):
     Raises:
         ValueError: if `num_components` or `spread` is not positive.
 
+    Example:
+    >>> prior = keras_vae.priors.MixturePrior(5)
+    >>> prior(np.zeros((3, 2))).shape
+    TensorShape([3])
+
     Reference:
         Tomczak, Welling, 2018, section 3 (mixture of Gaussians prior).
     """
@@ -45,9 +50,9 @@ class MixturePrior(Prior):
         self.num_components = num_components
         self.spread = spread
 
-    def build(self, latent_shape, event_shape=None):
-        super().build(latent_shape, event_shape)
-        shape = (self.num_components, latent_shape[-1])
+    def build(self, z_shape, encode_shape=None):
+        super().build(z_shape, encode_shape)
+        shape = (self.num_components, z_shape[-1])
         self.logits = self.add_weight(
             name="logits",
             shape=shape[:1],

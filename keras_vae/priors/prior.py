@@ -17,14 +17,16 @@ class Prior(keras.layers.Layer):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
 
-    def build(self, latent_shape, event_shape=None):
+    def build(self, z_shape, encode_shape=None):
         """Creates the weights.
 
+        Keras asks for names of arguments of `call`, with `_shape`.
+
         Args:
-            latent_shape: (None, latent_dim).
-            event_shape: shape of one example of the data.
+            z_shape: (None, latent_dim).
+            encode_shape: shape of one example of what `encode` takes.
         """
-        self._latent_dim = latent_shape[-1]
+        self._latent_dim = z_shape[-1]
 
     def distribution(self, encode=None):
         """p(z) as a tfd object, batch (), event (latent_dim,).

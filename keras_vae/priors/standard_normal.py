@@ -7,8 +7,9 @@ from keras_vae.priors.prior import Prior
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 class StandardNormal(Prior):
-    """p(z) = N(0, I), with closed forms of the KL to normal posteriors.
+    """The standard normal, in closed form against normal posteriors.
 
+    p(z) = N(z; 0, I)
     KL(N(m, diag(s**2)) || N(0, I)) = 0.5 sum_d m_d**2 + s_d**2 - 1 - log s_d**2
 
     Call arguments:
@@ -19,6 +20,11 @@ class StandardNormal(Prior):
 
     Output shape:
         (...), log p(z) in nats
+
+    Example:
+    >>> prior = keras_vae.priors.StandardNormal()
+    >>> round(float(prior(np.zeros((1, 2)))[0]), 4)
+    -1.8379
 
     Reference:
         Kingma, Welling, 2014, appendix B.

@@ -27,7 +27,15 @@ class VampPrior(Prior):
         (...), log p(z) in nats
 
     Raises:
-        ValueError: if `num_components` is not positive, or `encode` is missing.
+        ValueError: if `num_components` is not positive, or `encode` or the
+            shape of what it takes is missing.
+
+    Example:
+    >>> prior = keras_vae.priors.VampPrior(5)
+    >>> prior.build((None, 2), (8, 8, 1))
+    >>> posterior = keras_vae.posteriors.DiagonalNormal(2)
+    >>> prior(np.zeros((3, 2)), encode=posterior.distribution).shape
+    TensorShape([3])
 
     Reference:
         Tomczak, Welling, 2018, equation 9.
@@ -43,11 +51,17 @@ class VampPrior(Prior):
         self.num_components = num_components
         self.activation = keras.activations.get(activation)
 
-    def build(self, latent_shape, event_shape):
-        super().build(latent_shape, event_shape)
+    def build(self, z_shape, encode_shape=None):
+        if encode_shape is None:
+            raise ValueError(
+                "VampPrior must be built with the shape of an example, "
+                "`build((None, latent_dim), event_shape)`. "
+                f"Received: encode_shape={encode_shape}"
+            )
+        super().build(z_shape, encode_shape)
         self.pseudo_weights = self.add_weight(
             name="pseudo_weights",
-            shape=(self.num_components, *event_shape),
+            shape=(self.num_components, *encode_shape),
             initializer=keras.initializers.RandomNormal(stddev=1.0),
             autocast=False,
         )

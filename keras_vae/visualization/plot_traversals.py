@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_vae.metrics.active_units import active_units
+from keras_vae.networks.arguments import positive_int
 from keras_vae.visualization.image_grid import show
 from keras_vae.visualization.tile_images import as_images
 from keras_vae.visualization.tile_images import tile_images
@@ -34,11 +35,8 @@ def plot_traversals(
         ValueError: If the model decodes to other than images with 1 or 3
             channels, or `units` or `columns` is not positive.
     """
-    for name, value in (("units", units), ("columns", columns)):
-        if value < 1:
-            raise ValueError(
-                f"`{name}` must be a positive integer. Received: {name}={value}"
-            )
+    units = positive_int("units", units)
+    columns = positive_int("columns", columns)
     statistic = active_units(
         model, x, definition=definition, batch_size=batch_size
     ).statistic

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_vae.networks.arguments import positive_int
+
 
 def is_image_batch(images):
     """Whether an array can be shown: rank 4, with 1 or 3 channels."""
@@ -55,10 +57,7 @@ def tile_images(images, columns=None, padding=1):
     num, height, width, channels = images.shape
     if columns is None:
         columns = int(np.ceil(np.sqrt(num)))
-    if columns < 1:
-        raise ValueError(
-            f"`columns` must be a positive integer. Received: columns={columns}"
-        )
+    columns = positive_int("columns", columns)
     rows = -(-num // columns)
     grid = np.ones(
         (rows, height + padding, columns, width + padding, channels), "float32"

@@ -69,7 +69,7 @@ def run(x, folder, epochs, build, kill_after=None):
     callbacks = [
         keras.callbacks.EarlyStopping("loss", patience=3, min_delta=1000.0),
         keras.callbacks.ReduceLROnPlateau(
-            "loss", patience=1, min_delta=1000.0, cooldown=1
+            "loss", patience=1, min_delta=1000.0, cooldown=2
         ),
         PosteriorCollapseAlarm(x, patience=100),
         HistoryCSV(folder / "history.csv"),

@@ -110,3 +110,7 @@ def test_arguments():
         priors.MixturePrior(0)
     with pytest.raises(ValueError, match="Received: spread=0"):
         priors.MixturePrior(2, spread=0)
+
+
+def test_alone_it_gives_the_log_density():
+    assert priors.MixturePrior(K)(np.zeros((5, 2, DIM))).shape == (5, 2)

@@ -103,3 +103,8 @@ def test_arguments(prior):
         priors.VampPrior(0)
     with pytest.raises(ValueError, match="Received: encode=None"):
         prior.distribution()
+
+
+def test_needs_the_shape_of_the_data(encode):
+    with pytest.raises(ValueError, match="Received: encode_shape=None"):
+        priors.VampPrior(K)(np.zeros((5, DIM)), encode=encode)

@@ -1,0 +1,54 @@
+"""One of two processes that train together. Arguments: index, ports, folder."""
+
+import json
+import os
+import sys
+
+index, ports, folder = int(sys.argv[1]), sys.argv[2].split(","), sys.argv[3]
+os.environ["TF_CONFIG"] = json.dumps(
+    {
+        "cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]},
+        "task": {"type": "worker", "index": index},
+    }
+)
+
+import tensorflow as tf  # noqa: E402
+
+strategy = tf.distribute.MultiWorkerMirroredStrategy()
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+from sklearn.datasets import load_digits  # noqa: E402
+
+from keras_vae.callbacks import ExactBackup  # noqa: E402
+from keras_vae.callbacks import HistoryCSV  # noqa: E402
+from keras_vae.callbacks import ImageGrid  # noqa: E402
+from keras_vae.callbacks import PosteriorCollapseAlarm  # noqa: E402
+from tests.callbacks.models import tiny_vae  # noqa: E402
+
+x = (load_digits().images[:128, ..., None] / 16.0).astype("float32")
+with strategy.scope():
+    model = tiny_vae(
+        optimizer=keras.optimizers.SGD(1e-3, momentum=0.9), run_eagerly=False
+    )
+options = tf.data.Options()
+policy = tf.data.experimental.AutoShardPolicy.DATA
+options.experimental_distribute.auto_shard_policy = policy
+data = tf.data.Dataset.from_tensor_slices(x).batch(32).with_options(options)
+callbacks = [
+    PosteriorCollapseAlarm(x),
+    ImageGrid(x[:8], image_dir=f"{folder}/images"),
+    HistoryCSV(f"{folder}/history.csv"),
+]
+backup = ExactBackup(f"{folder}/backup", callbacks)
+epoch = backup.restore(model)
+history = model.fit(
+    data,
+    initial_epoch=epoch,
+    epochs=2,
+    verbose=0,
+    callbacks=[*callbacks, backup],
+)
+weights = np.concatenate([np.ravel(w) for w in model.get_weights()])
+result = [epoch, history.history["loss"], weights.tobytes().hex()]
+print(json.dumps(result), flush=True)

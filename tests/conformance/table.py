@@ -1,0 +1,244 @@
+"""One row for every public class: the tiniest instance that works.
+
+A new public class gets a row here, with arguments that are not the defaults;
+every property is then tested for it (`test_coverage.py` fails until then).
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from keras_vae import layers
+from keras_vae import likelihoods
+from keras_vae import models
+from keras_vae import posteriors
+from keras_vae import priors
+from keras_vae import schedules
+
+IMAGE = (3, 2, 1)
+COLOUR = (3, 2, 3)
+LATENT_DIM = 2
+
+#: Where public classes live; `__all__` of each is the API.
+PACKAGES = (models, layers, likelihoods, posteriors, priors, schedules)
+
+#: Bases without instances of their own.
+ABSTRACT = {
+    models.TermModel,
+    likelihoods.Likelihood,
+    posteriors.Posterior,
+    priors.Prior,
+}
+
+
+def encoder(event_shape=IMAGE, units=5):
+    return keras.Sequential(
+        [
+            keras.Input(event_shape),
+            keras.layers.Flatten(),
+            keras.layers.Dense(units, activation="tanh"),
+        ]
+    )
+
+
+def decoder(params_shape=IMAGE):
+    return keras.Sequential(
+        [
+            keras.Input((LATENT_DIM,)),
+            keras.layers.Dense(math.prod(params_shape)),
+            keras.layers.Reshape(params_shape),
+        ]
+    )
+
+
+def vae(likelihood="bernoulli", event_shape=IMAGE, **kwargs):
+    likelihood = likelihoods.get(likelihood)
+    params_shape = likelihood.params_shape(event_shape)
+    return models.VAE(
+        encoder(event_shape),
+        decoder(params_shape),
+        LATENT_DIM,
+        likelihood=likelihood,
+        **{"seed": 3, **kwargs},
+    )
+
+
+def in_functional(layer, shapes):
+    """A functional model of the layer behind something to train."""
+    inputs = [keras.Input(shape) for shape in shapes]
+    hidden = [keras.layers.Dense(x.shape[-1])(x) for x in inputs]
+    if len(shapes) == 1:
+        return keras.Model(inputs[0], layer(hidden[0]))
+    return keras.Model(inputs, layer(hidden))
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """How to make an instance and what to feed it.
+
+    Args:
+        make: callable, gives a new instance.
+        shapes: shapes of its inputs, without the batch.
+        in_model: callable from the instance and `shapes` to a Keras model
+            that contains it; None if it is a model itself.
+    """
+
+    make: Callable
+    shapes: tuple = (IMAGE,)
+    in_model: Callable | None = None
+
+    def model(self, policy="float32"):
+        """A new model, the same at each call, under a dtype policy."""
+        keras.utils.set_random_seed(1)
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(policy)
+        try:
+            made = self.make()
+            if self.in_model is not None:
+                made = self.in_model(made, self.shapes)
+        finally:
+            keras.config.set_dtype_policy(before)
+        return made
+
+    def inputs(self, num):
+        """Zeros and ones: every likelihood takes them."""
+        rng = np.random.default_rng(0)
+        arrays = [
+            rng.integers(0, 2, (num, *shape)).astype("float32")
+            for shape in self.shapes
+        ]
+        return arrays if len(arrays) > 1 else arrays[0]
+
+    def compile(self, model, **kwargs):
+        """With momentum: Adam turns float noise into steps."""
+        if not isinstance(model, models.TermModel):
+            kwargs["loss"] = "mse"
+        optimizer = keras.optimizers.SGD(0.01, momentum=0.9)
+        model.compile(optimizer, **kwargs)
+
+    def fit(self, model, num, batch_size):
+        """The history of one epoch, in order."""
+        x = self.inputs(num)
+        y = None
+        if not isinstance(model, models.TermModel):
+            y = np.zeros((num, *model.output_shape[1:]), "float32")
+        return model.fit(
+            x, y, batch_size=batch_size, shuffle=False, verbose=0
+        ).history
+
+
+MODELS = {
+    "Autoencoder": Row(
+        lambda: models.Autoencoder(
+            encoder(units=LATENT_DIM), decoder(), "bernoulli", seed=3
+        )
+    ),
+    "GaussianMixture": Row(
+        lambda: models.GaussianMixture(
+            2,
+            3,
+            covariance_type="tied",
+            means=[[0.0, 0.5, 1.0], [1.0, 0.5, 0.0]],
+            covariances=np.eye(3) / 2,
+            weights=[0.25, 0.75],
+            variance_floor=1e-3,
+            seed=3,
+        ),
+        shapes=((3,),),
+    ),
+    "VAE": Row(
+        lambda: vae(
+            posterior="full_covariance_normal",
+            beta=schedules.LinearWarmUp(5, start=0.5),
+            num_samples=2,
+        )
+    ),
+    "VAE iwae": Row(lambda: vae(objective="iwae", num_samples=2)),
+}
+
+#: A VAE for each likelihood and prior, which `MODELS` does not repeat.
+VARIANTS = {
+    "squared_error": Row(lambda: vae("squared_error")),
+    "bernoulli": Row(lambda: vae("bernoulli")),
+    "continuous_bernoulli": Row(lambda: vae("continuous_bernoulli")),
+    "normal fixed": Row(lambda: vae(likelihoods.Normal(0.5))),
+    "normal learned": Row(lambda: vae(likelihoods.Normal("learned"))),
+    "normal predicted": Row(lambda: vae(likelihoods.Normal("predicted"))),
+    "normal optimal": Row(lambda: vae(likelihoods.Normal("optimal"))),
+    "logistic mixture": Row(
+        lambda: vae(likelihoods.DiscretizedLogisticMixture(2), COLOUR),
+        shapes=(COLOUR,),
+    ),
+    "categorical": Row(lambda: vae(likelihoods.Categorical(4))),
+    "mixture prior": Row(lambda: vae(prior=priors.MixturePrior(3))),
+    "vamp prior": Row(lambda: vae(prior=priors.VampPrior(3))),
+}
+
+LAYERS = {
+    "Sampling": Row(
+        lambda: layers.Sampling(seed=7), ((4,), (4,)), in_functional
+    ),
+    "Bernoulli": Row(likelihoods.Bernoulli, (IMAGE,), in_functional),
+    "Categorical": Row(
+        lambda: likelihoods.Categorical(4), ((3, 2, 4),), in_functional
+    ),
+    "ContinuousBernoulli": Row(
+        likelihoods.ContinuousBernoulli, (IMAGE,), in_functional
+    ),
+    "DiscretizedLogisticMixture": Row(
+        lambda: likelihoods.DiscretizedLogisticMixture(2, 16, -5.0),
+        ((3, 2, 20),),
+        in_functional,
+    ),
+    "Normal": Row(
+        lambda: likelihoods.Normal("optimal", momentum=0.5, min_scale=1e-2),
+        (IMAGE,),
+        in_functional,
+    ),
+    "SquaredError": Row(likelihoods.SquaredError, (IMAGE,), in_functional),
+    "DiagonalNormal": Row(
+        lambda: posteriors.DiagonalNormal(2, kernel_initializer="he_normal"),
+        (IMAGE,),
+        in_functional,
+    ),
+    "FullCovarianceNormal": Row(
+        lambda: posteriors.FullCovarianceNormal(
+            2, kernel_initializer="he_normal"
+        ),
+        (IMAGE,),
+        in_functional,
+    ),
+    "StandardNormal": Row(
+        priors.StandardNormal, ((LATENT_DIM,),), in_functional
+    ),
+    "MixturePrior": Row(
+        lambda: priors.MixturePrior(3, spread=0.5),
+        ((LATENT_DIM,),),
+        in_functional,
+    ),
+    # It needs an encoder: no layer for a functional model.
+    "VampPrior": Row(
+        lambda: priors.VampPrior(3, activation="linear"),
+        (IMAGE,),
+        lambda layer, shapes: vae(prior=layer),
+    ),
+}
+
+SCHEDULES = {
+    "LinearWarmUp": Row(lambda: schedules.LinearWarmUp(5, start=0.25, end=4.0)),
+}
+
+ALL = {**MODELS, **LAYERS, **SCHEDULES}
+
+
+def public_classes():
+    """Every public class by name."""
+    return {
+        name: getattr(package, name)
+        for package in PACKAGES
+        for name in package.__all__
+        if isinstance(getattr(package, name), type)
+    }

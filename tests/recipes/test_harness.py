@@ -1,0 +1,321 @@
+"""Settings, refusals, and a run that stops and goes on."""
+
+import dataclasses
+import json
+from typing import Literal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_vae
+from keras_vae import networks
+from recipes import harness
+from tests.recipes import runs
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(harness.Config):
+    """Settings.
+
+    Args:
+        preset: What the other flags default to.
+        width: Units of the hidden layer.
+        weight_average: Momentum.
+    """
+
+    preset: Literal["default", "wide"] = "default"
+    width: int = 8
+    weight_average: float = 0.0
+
+
+def parse(*argv):
+    seen = []
+    harness.command_line(
+        "test",
+        seen.append,
+        Config,
+        presets={"default": {}, "wide": {"width": 64, "epochs": 7}},
+        smoke={"epochs": 2},
+        argv=argv,
+    )
+    return seen[0]
+
+
+class Stop(keras.callbacks.Callback):
+    """Ends the process, as far as a test can, after a number of batches."""
+
+    def __init__(self, batches=None):
+        super().__init__()
+        self.batches = batches
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.batches is not None and self.model.step >= self.batches:
+            raise KeyboardInterrupt
+
+
+def train(config, stop=None):
+    with harness.Run("test", config) as run:
+        data = run.load("dynamic")
+        with run.strategy.scope():
+            model = keras_vae.VAE(
+                networks.mlp_encoder(data.event_shape, (config.width,)),
+                networks.mlp_decoder(2, data.event_shape, (config.width,)),
+                latent_dim=2,
+                beta=keras_vae.schedules.LinearWarmUp(40),
+                seed=config.seed,
+            )
+            rate = keras.optimizers.schedules.CosineDecay(1e-2, 60)
+            optimizer = keras.optimizers.Adam(
+                rate,
+                use_ema=config.weight_average > 0,
+                ema_momentum=config.weight_average,
+            )
+            run.compile(model, optimizer, data)
+        best = run.fit(model, data, extra=[Stop(stop)])
+    return run, best
+
+
+@pytest.fixture
+def config(tmp_path):
+    return Config(
+        epochs=4,
+        batch_size=150,
+        out=str(tmp_path / "run"),
+        saved_models=str(tmp_path / "saved_models"),
+    )
+
+
+# === Settings ===
+
+
+def test_presets_and_smoke_change_defaults_only():
+    assert (parse().width, parse().epochs) == (8, 50)
+    wide = parse("--preset", "wide")
+    assert (wide.preset, wide.width, wide.epochs) == ("wide", 64, 7)
+    assert parse("--preset=wide", "--width", "3").width == 3
+    assert parse("--smoke").epochs == 2
+    assert parse("--smoke", "--preset", "wide").epochs == 2
+    assert parse("--smoke", "--epochs", "5").epochs == 5
+    with pytest.raises(SystemExit) as stop:
+        parse("--preset", "narrow")
+    assert stop.value.code == 2
+
+
+def test_help_documents_every_flag(capsys):
+    with pytest.raises(SystemExit) as stop:
+        parse("--help")
+    assert stop.value.code == 0
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    documents = harness.Config.__doc__ + Config.__doc__
+    for field in dataclasses.fields(Config):
+        document = documents.split(f"\n        {field.name}: ")[1]
+        first_line = document.split("\n")[0]
+        assert f"--{field.name.replace('_', '-')}" in text
+        assert first_line in text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("`x` must be y. Received: x=1"),
+        FileNotFoundError(2, "No such file", "z"),
+        keras_vae.callbacks.NonFiniteError("kl_loss is not finite", ["kl"]),
+    ],
+)
+def test_what_the_user_must_change_is_one_line(error, capsys):
+    def fail(config):
+        raise error
+
+    with pytest.raises(SystemExit) as stop:
+        harness.command_line("test", fail, Config, argv=[])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f"error: {error}\n"
+
+
+def test_other_errors_keep_their_traceback():
+    def fail(config):
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError, match="a bug"):
+        harness.command_line("test", fail, Config, argv=[])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "Received: epochs=0"),
+        ({"resume": True, "out": None}, "Received: out=None"),
+        ({"strategy": "multiworker"}, "TF_CONFIG=None"),
+    ],
+)
+def test_contradictions_are_found_first(config, changes, message):
+    with pytest.raises(ValueError, match=message):
+        harness.Run("test", dataclasses.replace(config, **changes))
+
+
+def test_precision_ends_with_the_run(config):
+    config = dataclasses.replace(config, precision="mixed_bfloat16")
+    with harness.Run("test", config):
+        layer = keras.layers.Dense(1)
+    assert layer.compute_dtype == "bfloat16"
+    assert keras.layers.Dense(1).compute_dtype == "float32"
+
+
+# === Data ===
+
+
+def test_load(config):
+    with harness.Run("test", config) as run:
+        data = run.load("dynamic")
+    arrays = keras_vae.datasets.load_arrays("digits")
+    assert data.steps_per_epoch == 9
+    assert data.event_shape == (8, 8, 1)
+    assert set(np.unique(data.x_test)) == {0.0, 1.0}
+    np.testing.assert_allclose(data.mean, arrays.x_train.mean(0), atol=1e-6)
+    x, labels = data.examples(50)
+    rows = [np.flatnonzero((data.x_test == e).all((1, 2, 3))) for e in x]
+    for candidates, label in zip(rows, labels):
+        assert label in arrays.y_test[candidates]
+    assert len(set(labels)) == 10
+
+
+def test_steps_at_once_divide_an_epoch(config):
+    with harness.Run("test", config) as run:
+        data = run.load()
+
+    def steps(n):
+        return run._steps_at_once(dataclasses.replace(data, steps_per_epoch=n))
+
+    assert [steps(n) for n in (9, 100, 101, 594)] == [9, 100, 1, 99]
+
+
+# === Training ===
+
+
+def test_refusals_come_before_training(config, tmp_path):
+    (tmp_path / "saved_models").write_text("a file")
+    with pytest.raises(OSError, match="saved_models"):
+        train(config)
+    assert not list((tmp_path / "run").glob("history.csv"))
+
+
+def test_unknown_data_leave_no_folder(config, tmp_path):
+    with pytest.raises(ValueError, match="digits.*Received: name='digitz'"):
+        train(dataclasses.replace(config, data="digitz"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_fit_returns_the_best_epoch(config, tmp_path):
+    config = dataclasses.replace(config, epochs=2)
+    run, best = train(config)
+    path = tmp_path / "run"
+    assert run.path == path
+    data = run.load("dynamic")
+    measured = best.evaluate(data.validation, verbose=0, return_dict=True)
+    assert measured["neg_elbo"] == pytest.approx(
+        min(run.history["val_neg_elbo"]), rel=1e-5
+    )
+    rows = runs.history(path)
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert {"kl_loss", "val_kl_loss", "active_units"} <= set(rows[0])
+    assert len(run.history["seconds"]) == 2
+    assert (path / "logs" / "projector_config.pbtxt").is_file()
+    assert (path / "figures" / "training" / "samples-00002.png").is_file()
+    for part in ("train", "validation", "images"):
+        assert list((path / "logs" / part).glob("events*")), part
+
+
+@pytest.mark.parametrize(
+    ("average", "batches"), [(0.0, 14), (0.9, 20)], ids=["plain", "average"]
+)
+def test_a_run_that_stopped_goes_on_as_if_it_had_not(
+    config, tmp_path, average, batches
+):
+    config = dataclasses.replace(config, weight_average=average)
+    train(config)
+    other = dataclasses.replace(config, out=str(tmp_path / "other"))
+    with pytest.raises(KeyboardInterrupt):
+        train(other, stop=batches)
+    assert len(runs.history(tmp_path / "other")) == batches // 9
+    run, _ = train(dataclasses.replace(other, resume=True))
+    runs.assert_same_run(tmp_path / "run", tmp_path / "other")
+    assert len(run.history["val_neg_elbo"]) == 4
+
+
+def test_a_finished_run_is_not_trained_again(config, tmp_path):
+    config = dataclasses.replace(config, epochs=1)
+    train(config)
+    before = runs.finals(tmp_path / "run")[1]
+    run, best = train(dataclasses.replace(config, resume=True))
+    assert len(run.history["loss"]) == 1
+    after = runs.finals(tmp_path / "run")[1]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after))
+    assert int(best.step) == 9
+
+
+def test_more_epochs_may_be_added(config, tmp_path):
+    config = dataclasses.replace(config, epochs=1)
+    train(config)
+    run, _ = train(dataclasses.replace(config, epochs=2, resume=True))
+    assert [row["epoch"] for row in runs.history(run.path)] == ["0", "1"]
+
+
+def test_a_loss_that_leaves_the_numbers_keeps_the_last_good_state(
+    config, monkeypatch
+):
+    class Spoil(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                weight = self.model.trainable_weights[0]
+                weight.assign(tf.fill(weight.shape, np.nan))
+
+    def extra(batches=None):
+        return Spoil()
+
+    monkeypatch.setattr("tests.recipes.test_harness.Stop", extra)
+    monkeypatch.setitem(globals(), "Stop", extra)
+    with pytest.raises(keras_vae.callbacks.NonFiniteError, match="step"):
+        train(config)
+    path = harness.pathlib.Path(config.out)
+    name, arrays = runs.finals(path)
+    assert name == "epoch-00000001.npz"
+    model = keras.saving.load_model(path / "best.keras")
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def test_metrics_say_where_numbers_come_from(config, capsys):
+    config = dataclasses.replace(config, epochs=1)
+    with harness.Run("test", config) as run:
+        data = run.load("dynamic")
+        model = keras_vae.VAE(
+            networks.mlp_encoder(data.event_shape, (8,)),
+            networks.mlp_decoder(2, data.event_shape, (8,)),
+            latent_dim=2,
+        )
+        run.compile(model, keras.optimizers.Adam(), data)
+        best = run.fit(model, data)
+        run.finish(
+            best,
+            {"test_nll": np.float32(1.5), "active_units": 2},
+            paper={"test_nll": 86.76},
+            note="Not comparable.",
+        )
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    assert metrics["recipe"] == "test"
+    assert metrics["numbers"] == {"test_nll": 1.5, "active_units": 2}
+    assert metrics["paper"] == {"test_nll": 86.76}
+    assert metrics["seed"] == 0
+    assert metrics["epochs"] == 1
+    assert metrics["versions"]["keras"] == keras.__version__
+    assert metrics["machine"]["cores"] > 0
+    assert metrics["command"].startswith("python ")
+    assert set(metrics["seconds"]) == {"train", "evaluation", "total"}
+    served = tf.saved_model.load(metrics["exported"])
+    assert "sample" in served.signatures
+    said = capsys.readouterr().out
+    for text in ("1.50", "86.76", "Not comparable.", metrics["exported"]):
+        assert text in said
+    assert "tensorflow_model_server" in said
+    assert str(run.path / "figures") in said
