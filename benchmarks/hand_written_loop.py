@@ -30,8 +30,8 @@ class HandWrittenLoop:
             for part in (self._encoder, self._head, self._decoder)
             for variable in part.trainable_variables
         ]
-        self._optimizer = keras.optimizers.Adam(dense_vae.LEARNING_RATE)
-        self._optimizer.build(self._variables)
+        self.optimizer = keras.optimizers.Adam(dense_vae.LEARNING_RATE)
+        self.optimizer.build(self._variables)
         self._metrics = [keras.metrics.Mean(name) for name in METRICS]
         step = tf.function(
             self._step, jit_compile=jit_compile, reduce_retracing=True
@@ -59,8 +59,8 @@ class HandWrittenLoop:
             for start in range(0, steps_per_epoch, self._steps_per_call):
                 number = min(self._steps_per_call, steps_per_epoch - start)
                 self._steps(iterator, tf.constant(number))
-            logs = {m.name: float(m.result()) for m in self._metrics}
-        return logs["loss"]
+            self.logs = {m.name: float(m.result()) for m in self._metrics}
+        return self.logs["loss"]
 
     def _step(self, x):
         with tf.GradientTape() as tape:
@@ -78,7 +78,7 @@ class HandWrittenLoop:
             neg_elbo = reconstruction + kl
             loss = tf.reduce_mean(neg_elbo)
         gradients = tape.gradient(loss, self._variables)
-        self._optimizer.apply(gradients, self._variables)
+        self.optimizer.apply(gradients, self._variables)
         values = (neg_elbo, reconstruction, kl, neg_elbo)
         for metric, value in zip(self._metrics, values, strict=True):
             metric.update_state(value)

@@ -4,7 +4,8 @@
 
 Each number of samples runs in a fresh process, on test images of MNIST's
 shape and a dense VAE (784-512-512-50, Bernoulli); weights are untrained, which
-changes nothing here. Samples are streamed: the peak must not grow with them.
+changes nothing here. Samples are streamed: the peak must not grow with them,
+and the exit status is 1 where it does.
 """
 
 import concurrent.futures

@@ -5,8 +5,8 @@
 All train a dense VAE (784-512-512-50, Bernoulli, Adam) on the same images.
 The hand-written loop has the same `tf.data` pipeline, batch, dtype, steps per
 call and metrics as `fit`, in one `tf.function`; it runs with and without XLA,
-and the better of the two counts. They take turns; ratios are
-medians over the rounds, since the speed of a machine drifts.
+and the better of the two counts. They take turns, and ratios are medians over
+the rounds, since the speed of a machine drifts.
 
 The peers, pythae's VAE in its own trainer and a plain PyTorch loop, run on the
 CPU in a process of their own, where they are installed.
@@ -14,7 +14,6 @@ CPU in a process of their own, where they are installed.
 
 import contextlib
 import dataclasses
-import importlib.util
 import json
 import os
 import pathlib
@@ -142,11 +141,9 @@ class Peer:
 
 def installed(python):
     """Names of the peers that this interpreter can import."""
-    if python is None:
-        return [name for name in PEERS if importlib.util.find_spec(name)]
     code = (
-        "import importlib.util as u;"
-        f"print(*[n for n in {PEERS} if u.find_spec(n)])"
+        "from importlib.util import find_spec;"
+        f"print(*[name for name in {PEERS} if find_spec(name)])"
     )
     return subprocess.check_output([python, "-c", code], text=True).split()
 
@@ -176,7 +173,13 @@ def measure(config):
         np.save(path / "images.npy", arrays.x_train)
         python = config.pythae_python or sys.executable
         versions = {}
-        for name in installed(config.pythae_python):
+        peers = installed(python)
+        if config.pythae_python and not peers:
+            raise ValueError(
+                f"`pythae_python` must have one of {PEERS}. "
+                f"Received: pythae_python={config.pythae_python!r}"
+            )
+        for name in peers:
             peer = Peer(python, name, path / "images.npy", config.batch_size)
             stack.callback(peer.close)
             contenders[name] = peer
@@ -189,6 +192,11 @@ def measure(config):
                 seconds, losses[name] = contender(config.epochs)
                 if turn >= 0:
                     rates[name].append(examples / seconds)
+                print(
+                    f"turn {turn + 1} of {config.rounds}: {name}, "
+                    f"{examples / seconds:.0f} examples/s",
+                    file=sys.stderr,
+                )
     return rates, losses, versions
 
 
@@ -215,6 +223,7 @@ def main(config):
     environment["versions"].update(versions)
     rows = table(rates, losses)
     best = max(LOOPS, key=lambda name: statistics.median(rates[name]))
+    print(f"The hand-written loop is the better one: {best}.\n")
     report.publish(
         rows,
         {

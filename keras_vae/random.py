@@ -105,7 +105,7 @@ class Noise:
         self._site = 0
         self._span = None
         if rows is not None and num_replicas() > 1:
-            self._span = self._global_span(rows)
+            self._span = (rows, *self._global_span(rows))
 
     def fold(self, index):
         """Independent noise of the same rows, for iteration `index`."""
@@ -149,15 +149,18 @@ class Noise:
         seed = self.next_seed()
         if self._span is None:
             return _integers(shape, seed)
-        first, total = self._span
+        rows, first, total = self._span
         shape = list(shape)
         local = shape[axis]
-        shape[axis] = total
-        drawn = _integers(tf.stack(shape), seed)
-        begin = [0] * len(shape)
-        size = [-1] * len(shape)
-        begin[axis], size[axis] = first, local
-        return tf.slice(drawn, tf.stack(begin), tf.stack(size))
+        position = tf.range(local)
+        # Several samples of each example may be flattened into one axis. Any
+        # other size is not of the batch: all replicas draw the same then.
+        samples = local // tf.maximum(rows, 1)
+        of_batch = tf.equal(samples * rows, local)
+        shape[axis] = tf.where(of_batch, samples * total, local)
+        sample, row = position // rows, position % rows
+        position = tf.where(of_batch, sample * total + first + row, position)
+        return tf.gather(_integers(tf.stack(shape), seed), position, axis=axis)
 
 
 def _integers(shape, seed):

@@ -8,7 +8,7 @@ import pathlib
 from keras_vae.callbacks.writing import atomic_file
 
 # What may differ when a run goes on.
-_FREE = ("epochs", "out", "resume")
+_FREE = ("epochs", "out", "resume", "saved_models")
 
 
 class RunDirectory:

@@ -62,11 +62,11 @@ class Config(harness.Config):
     """
 
     preset: Literal["default", "paper"] = "default"
-    epochs: int = 100
+    epochs: int = 120
     batch_size: int = 50
     binarize: Literal["none", "static", "dynamic"] = "dynamic"
-    latent_dim: int = 10
-    units: tuple[int, ...] = (500,)
+    latent_dim: int = 6
+    units: tuple[int, ...] = (500, 500)
     activation: str = "relu"
     initial_stddev: float | None = None
     optimizer: Literal["adam", "adagrad"] = "adam"

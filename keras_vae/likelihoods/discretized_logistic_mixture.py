@@ -89,23 +89,14 @@ class DiscretizedLogisticMixture(Likelihood):
             sizes.append(3 * self.num_components)
         logits, *rest = tf.split(params, sizes, axis=-1)
         rows = tf.shape(logits)[:-1]
+        shape = tf.concat([rows, [channels, self.num_components]], axis=0)
         locations, log_scales, *coefficients = (
-            tf.reshape(
-                part,
-                tf.concat([rows, [-1, self.num_components]], axis=0),
-            )
-            for part in rest
-        )
-        static = [*params.shape[:-1], channels, self.num_components]
-        log_scales = tf.clip_by_value(
-            tf.ensure_shape(log_scales, static),
-            self.min_log_scale,
-            _MAX_LOG_SCALE,
+            tf.reshape(part, shape) for part in rest
         )
         return LogisticMixture(
             logits,
-            tf.ensure_shape(locations, static),
-            log_scales,
+            locations,
+            tf.clip_by_value(log_scales, self.min_log_scale, _MAX_LOG_SCALE),
             tf.tanh(coefficients[0]) if coefficients else None,
             num_levels=self.num_levels,
         )

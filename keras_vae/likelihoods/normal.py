@@ -18,7 +18,9 @@ class Normal(Likelihood):
         scale: a positive float, fixed; "learned", one trainable scalar;
             "predicted", the decoder gives twice the channels, means then
             scales (before a softplus); "optimal", the root mean square error
-            over the global batch, at inference its running value.
+            over the global batch (all examples count alike), at inference
+            its running value. Meant for the ELBO: the gradient takes the
+            scale to be at its optimum, which it is not under IWAE.
         momentum: float in [0, 1), of the running value of "optimal".
         min_scale: float > 0, lower bound of every scale but a fixed one.
 

@@ -1,6 +1,5 @@
 """Importance-weighted bounds on log p(x)."""
 
-
 import tensorflow as tf
 
 
@@ -26,5 +25,3 @@ def importance_weighted_bound(log_weights):
     if log_weights.shape[0] == 1:
         return log_weights[0]
     return log_mean_exp(log_weights, axis=0)
-
-

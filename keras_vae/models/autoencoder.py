@@ -1,4 +1,5 @@
 import keras
+import tensorflow as tf
 
 from keras_vae.models import architecture
 from keras_vae.models.encoder_decoder import EncoderDecoder
@@ -59,4 +60,5 @@ class Autoencoder(EncoderDecoder):
         return tuple(shape)[1:]
 
     def encode(self, x):
-        return self.encoder(self.ensure_built(x), training=False)
+        z = self.encoder(self.ensure_built(x), training=False)
+        return tf.cast(z, "float32")

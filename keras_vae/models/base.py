@@ -348,6 +348,7 @@ class TermModel(keras.Model):
         data_checks.check_target(x, y)
         if not self.built:
             self.build(keras.tree.map_structure(lambda t: t.shape, x))
+        x, y = (keras.tree.map_structure(_in_float32, t) for t in (x, y))
         return x, y, sample_weight
 
     def _noise(self, phase, step, x):
@@ -454,6 +455,13 @@ class TermModel(keras.Model):
         if value.shape.rank == 0:
             value = value * tf.ones_like(weights)
         metric.update_state(value, sample_weight=weights)
+
+
+def _in_float32(value):
+    # Data sets made of NumPy's floats are float64.
+    if value is None or not value.dtype.is_floating:
+        return value
+    return tf.cast(value, "float32")
 
 
 def _has_accelerator():

@@ -122,7 +122,7 @@ class EncoderDecoder(TermModel):
             return {"reconstruction": self.reconstruct(x)}
 
         def encode(x):
-            return {"z": tf.cast(self.encode(x), "float32")}
+            return {"z": self.encode(x)}
 
         def decode(z):
             return {"reconstruction": self.decode(z)}

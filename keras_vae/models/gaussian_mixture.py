@@ -159,6 +159,8 @@ class GaussianMixture(TermModel):
         return self.covariance_type in ("full", "tied")
 
     def build(self, input_shape):
+        if hasattr(self, "_logits"):
+            return
         means, covariances = self.initial_means, self.initial_covariances
         weights = self.initial_weights
         components, dim = self.num_components, self.dim

@@ -319,7 +319,7 @@ class VAE(EncoderDecoder):
         self.ensure_built(x[:1])
         self.check_data(x)
         self.likelihood.validate_exact(x)
-        return x
+        return x.astype("float32")
 
     def _log_prob(self, x, num_samples, seed):
         """Streaming log-mean-exp of importance weights: (batch,)."""

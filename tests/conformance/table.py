@@ -91,7 +91,7 @@ class Row:
     in_model: Callable | None = None
 
     def model(self, policy="float32"):
-        """A new model, the same at each call, under a dtype policy."""
+        """A new built model, the same at each call, under a dtype policy."""
         keras.utils.set_random_seed(1)
         before = keras.config.dtype_policy()
         keras.config.set_dtype_policy(policy)
@@ -99,6 +99,8 @@ class Row:
             made = self.make()
             if self.in_model is not None:
                 made = self.in_model(made, self.shapes)
+            if not made.built:
+                made.build((None, *self.shapes[0]))
         finally:
             keras.config.set_dtype_policy(before)
         return made

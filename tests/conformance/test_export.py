@@ -15,7 +15,6 @@ def test_export_and_reload(name, tmp_path):
     row = ROWS[name]
     model = row.model()
     x = row.inputs(5)
-    model.build(x.shape)
     version = export_model(model, tmp_path)
     served = tf.saved_model.load(version)
     arguments = {

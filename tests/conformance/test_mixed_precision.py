@@ -51,7 +51,6 @@ def test_gradients_are_close_to_single(name):
     for policy in ("float32", "mixed_bfloat16"):
         model = row.model(policy)
         x = tf.constant(row.inputs(8))
-        model.build(x.shape)
         with random.noise_scope(random.Noise(random.as_seed(0))):
             with tf.GradientTape() as tape:
                 terms = model.compute_terms(x, None, training=True)

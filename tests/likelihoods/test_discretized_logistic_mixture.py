@@ -203,6 +203,24 @@ def test_shapes():
     assert distribution.event_shape == (4, 5, 1)
 
 
+@pytest.mark.parametrize("event_shape", [(2, 4, 1), (2, 4, 3)])
+def test_shapes_are_static_where_the_batch_is_not(event_shape):
+    likelihood = make(event_shape)
+    params_shape = likelihood.params_shape(event_shape)
+
+    @tf.function(input_signature=[tf.TensorSpec((7, None, *params_shape))])
+    def run(params):
+        distribution = likelihood.distribution(params)
+        assert distribution.batch_shape.as_list() == [7, None]
+        assert distribution.event_shape == event_shape
+        drawn = distribution.sample(seed=[0, 1])
+        return distribution.mean(), distribution.log_prob(drawn)
+
+    mean, log_prob = run(tf.zeros([7, 5, *params_shape]))
+    assert mean.shape == (7, 5, *event_shape)
+    assert log_prob.shape == (7, 5)
+
+
 def test_arguments():
     with pytest.raises(ValueError, match="Received: num_components=0"):
         DiscretizedLogisticMixture(0)

@@ -164,3 +164,13 @@ def test_log_likelihood_only_where_it_exists():
     with pytest.raises(ValueError, match="num_samples=0"):
         vae().log_likelihood(binary, num_samples=0)
     assert np.all(np.isfinite(vae().log_likelihood(binary, num_samples=3)))
+
+
+def test_double_precision_data_are_cast():
+    x = np.round(images()).astype("float64")
+    model = vae(seed=0)
+    data = tf.data.Dataset.from_tensor_slices(x).batch(3)
+    history = model.fit(data, verbose=0)
+    assert np.isfinite(history.history["loss"][0])
+    assert model.elbo(x).dtype == "float32"
+    assert np.all(np.isfinite(model.log_likelihood(x, num_samples=2)))

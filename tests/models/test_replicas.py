@@ -164,3 +164,43 @@ def test_log_likelihood_is_ordered_and_close_across_replicas(mirrored):
             model = vae()
         values.append(model.log_likelihood(x, num_samples=200, batch_size=4))
     np.testing.assert_allclose(*values, atol=1e-4)
+
+
+@pytest.mark.parametrize("where", ["decoder", "encoder"])
+def test_noise_of_layers_inside_the_networks(where, mirrored):
+    """Axes that are not the batch: flattened samples, pseudo-inputs."""
+
+    def noisy(sizes):
+        inputs = keras.Input((sizes[0],))
+        constant = keras.layers.Rescaling(0.0, offset=-2.0)(inputs)
+        z = keras_vae.layers.Sampling(seed=0)([inputs, constant])
+        return keras.Model(inputs, keras.layers.Dense(sizes[1])(z))
+
+    def model():
+        if where == "decoder":
+            inputs = keras.Input((3,))
+            x = keras.layers.Reshape((4, 4, 1))(noisy((3, 16))(inputs))
+            return keras_vae.VAE(
+                keras_vae.networks.mlp_encoder((4, 4, 1), units=(16,)),
+                keras.Model(inputs, x),
+                3,
+                num_samples=2,
+                seed=3,
+            )
+        inputs = keras.Input((4, 4, 1))
+        features = noisy((16, 8))(keras.layers.Flatten()(inputs))
+        return keras_vae.VAE(
+            keras.Model(inputs, features),
+            keras_vae.networks.mlp_decoder(3, (4, 4, 1), units=(16,)),
+            3,
+            prior=keras_vae.priors.VampPrior(5),
+            seed=3,
+        )
+
+    MODELS[where] = model
+    try:
+        one = train(where, 23, 8, tf.distribute.get_strategy())
+        two = train(where, 23, 8, mirrored)
+    finally:
+        del MODELS[where]
+    assert_equal(one, two)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import pathlib
+import shutil
 from typing import Literal
 
 import keras
@@ -55,7 +57,16 @@ class Stop(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def train(config, stop=None):
+class Spoil(keras.callbacks.Callback):
+    """Makes the last bias of the decoder NaN in the second epoch."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 1:
+            weight = self.model.decoder.trainable_weights[-1]
+            weight.assign(tf.fill(weight.shape, np.nan))
+
+
+def train(config, *extra, **report):
     with harness.Run("test", config) as run:
         data = run.load("dynamic")
         with run.strategy.scope():
@@ -73,18 +84,38 @@ def train(config, stop=None):
                 ema_momentum=config.weight_average,
             )
             run.compile(model, optimizer, data)
-        best = run.fit(model, data, extra=[Stop(stop)])
+        best = run.fit(model, data, extra=extra)
+        if report:
+            run.finish(best, **report)
     return run, best
+
+
+def settings(folder, **kwargs):
+    return Config(
+        batch_size=150,
+        out=str(folder / "run"),
+        saved_models=str(folder / "saved_models"),
+        **{"epochs": 4, **kwargs},
+    )
 
 
 @pytest.fixture
 def config(tmp_path):
-    return Config(
-        epochs=4,
-        batch_size=150,
-        out=str(tmp_path / "run"),
-        saved_models=str(tmp_path / "saved_models"),
-    )
+    return settings(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Two epochs: the folder, the run, the model of the better one."""
+    folder = tmp_path_factory.mktemp("harness")
+    return folder, *train(settings(folder, epochs=2))
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """The settings that resume a copy of these two epochs."""
+    shutil.copytree(trained[0] / "run", tmp_path / "run")
+    return settings(tmp_path, epochs=2, resume=True)
 
 
 # === Settings ===
@@ -207,10 +238,9 @@ def test_unknown_data_leave_no_folder(config, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_fit_returns_the_best_epoch(config, tmp_path):
-    config = dataclasses.replace(config, epochs=2)
-    run, best = train(config)
-    path = tmp_path / "run"
+def test_fit_returns_the_best_epoch(trained):
+    folder, run, best = trained
+    path = folder / "run"
     assert run.path == path
     data = run.load("dynamic")
     measured = best.evaluate(data.validation, verbose=0, return_dict=True)
@@ -233,85 +263,40 @@ def test_fit_returns_the_best_epoch(config, tmp_path):
 def test_a_run_that_stopped_goes_on_as_if_it_had_not(
     config, tmp_path, average, batches
 ):
-    config = dataclasses.replace(config, weight_average=average)
-    train(config)
+    config = dataclasses.replace(config, weight_average=average, epochs=3)
+    train(config, Stop())
     other = dataclasses.replace(config, out=str(tmp_path / "other"))
     with pytest.raises(KeyboardInterrupt):
-        train(other, stop=batches)
+        train(other, Stop(batches))
     assert len(runs.history(tmp_path / "other")) == batches // 9
-    run, _ = train(dataclasses.replace(other, resume=True))
+    run, _ = train(dataclasses.replace(other, resume=True), Stop())
     runs.assert_same_run(tmp_path / "run", tmp_path / "other")
-    assert len(run.history["val_neg_elbo"]) == 4
+    assert len(run.history["val_neg_elbo"]) == 3
 
 
-def test_a_finished_run_is_not_trained_again(config, tmp_path):
-    config = dataclasses.replace(config, epochs=1)
-    train(config)
-    before = runs.finals(tmp_path / "run")[1]
-    run, best = train(dataclasses.replace(config, resume=True))
-    assert len(run.history["loss"]) == 1
-    after = runs.finals(tmp_path / "run")[1]
-    assert all(np.array_equal(a, b) for a, b in zip(before, after))
-    assert int(best.step) == 9
-
-
-def test_more_epochs_may_be_added(config, tmp_path):
-    config = dataclasses.replace(config, epochs=1)
-    train(config)
-    run, _ = train(dataclasses.replace(config, epochs=2, resume=True))
-    assert [row["epoch"] for row in runs.history(run.path)] == ["0", "1"]
-
-
-def test_a_loss_that_leaves_the_numbers_keeps_the_last_good_state(
-    config, monkeypatch
-):
-    class Spoil(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            if epoch == 1:
-                weight = self.model.trainable_weights[0]
-                weight.assign(tf.fill(weight.shape, np.nan))
-
-    def extra(batches=None):
-        return Spoil()
-
-    monkeypatch.setattr("tests.recipes.test_harness.Stop", extra)
-    monkeypatch.setitem(globals(), "Stop", extra)
-    with pytest.raises(keras_vae.callbacks.NonFiniteError, match="step"):
-        train(config)
-    path = harness.pathlib.Path(config.out)
-    name, arrays = runs.finals(path)
-    assert name == "epoch-00000001.npz"
-    model = keras.saving.load_model(path / "best.keras")
-    assert all(np.isfinite(w).all() for w in model.get_weights())
-
-
-def test_metrics_say_where_numbers_come_from(config, capsys):
-    config = dataclasses.replace(config, epochs=1)
-    with harness.Run("test", config) as run:
-        data = run.load("dynamic")
-        model = keras_vae.VAE(
-            networks.mlp_encoder(data.event_shape, (8,)),
-            networks.mlp_decoder(2, data.event_shape, (8,)),
-            latent_dim=2,
-        )
-        run.compile(model, keras.optimizers.Adam(), data)
-        best = run.fit(model, data)
-        run.finish(
-            best,
-            {"test_nll": np.float32(1.5), "active_units": 2},
-            paper={"test_nll": 86.76},
-            note="Not comparable.",
-        )
+def test_a_finished_run_is_not_trained_again(trained, copy, capsys):
+    run, best = train(
+        copy,
+        numbers={"test_nll": np.float32(1.5), "active_units": 2},
+        paper={"test_nll": 86.76},
+        note="Not comparable.",
+    )
+    assert len(run.history["loss"]) == 2
+    for array, before in zip(
+        runs.finals(run.path)[1], runs.finals(trained[0] / "run")[1]
+    ):
+        np.testing.assert_array_equal(array, before)
     metrics = json.loads((run.path / "metrics.json").read_text())
     assert metrics["recipe"] == "test"
     assert metrics["numbers"] == {"test_nll": 1.5, "active_units": 2}
     assert metrics["paper"] == {"test_nll": 86.76}
     assert metrics["seed"] == 0
-    assert metrics["epochs"] == 1
+    assert metrics["epochs"] == 2
     assert metrics["versions"]["keras"] == keras.__version__
     assert metrics["machine"]["cores"] > 0
     assert metrics["command"].startswith("python ")
     assert set(metrics["seconds"]) == {"train", "evaluation", "total"}
+    assert metrics["seconds"]["train"] > metrics["seconds"]["total"] / 100
     served = tf.saved_model.load(metrics["exported"])
     assert "sample" in served.signatures
     said = capsys.readouterr().out
@@ -319,3 +304,24 @@ def test_metrics_say_where_numbers_come_from(config, capsys):
         assert text in said
     assert "tensorflow_model_server" in said
     assert str(run.path / "figures") in said
+
+
+def test_more_epochs_may_be_added(copy):
+    run, _ = train(dataclasses.replace(copy, epochs=3))
+    assert [row["epoch"] for row in runs.history(run.path)] == ["0", "1", "2"]
+
+
+def test_other_settings_may_not(copy):
+    with pytest.raises(ValueError, match="width was 8, is 9"):
+        train(dataclasses.replace(copy, width=9))
+
+
+def test_nan_stops_the_run_and_spares_the_last_good_state(config):
+    with pytest.raises(
+        keras_vae.callbacks.NonFiniteError, match="reconstruction_loss.* step "
+    ):
+        train(config, Spoil())
+    path = pathlib.Path(config.out)
+    assert runs.finals(path)[0] == "epoch-00000001.npz"
+    model = keras.saving.load_model(path / "best.keras")
+    assert all(np.isfinite(w).all() for w in model.get_weights())

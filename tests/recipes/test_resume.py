@@ -52,32 +52,40 @@ def kill_at_random(folder, name, *more, after):
     assert process.wait() == -signal.SIGKILL
 
 
-@pytest.mark.slow
-def test_three_kills_in_a_row_change_nothing(tmp_path):
-    run(tmp_path, "undisturbed")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("resume")
+    run(folder, "undisturbed")
+    return folder / "undisturbed"
+
+
+@pytest.fixture(autouse=True)
+def another_moment_each_time():
     random.seed(os.urandom(8))
-    kill_at_random(tmp_path, "killed", after=random.randint(1, 8))
-    for first in (10, 18):
-        kill_at_random(
-            tmp_path,
-            "killed",
-            "--resume",
-            after=first + random.randint(0, 6),
-        )
-    run(tmp_path, "killed", "--resume")
-    runs.assert_same_run(tmp_path / "undisturbed", tmp_path / "killed")
+
+
+def assert_same(undisturbed, killed):
+    runs.assert_same_run(undisturbed, killed)
     numbers = [
-        json.loads((tmp_path / name / "metrics.json").read_text())["numbers"]
-        for name in ("undisturbed", "killed")
+        json.loads((path / "metrics.json").read_text())["numbers"]
+        for path in (undisturbed, killed)
     ]
     assert numbers[0] == numbers[1]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("repeat", range(3))
-def test_one_kill_changes_nothing(tmp_path, repeat):
-    run(tmp_path, "undisturbed")
-    random.seed(os.urandom(8))
+def test_a_kill_changes_nothing(undisturbed, tmp_path, repeat):
     kill_at_random(tmp_path, "killed", after=random.randint(1, 25))
     run(tmp_path, "killed", "--resume")
-    runs.assert_same_run(tmp_path / "undisturbed", tmp_path / "killed")
+    assert_same(undisturbed, tmp_path / "killed")
+
+
+@pytest.mark.slow
+def test_three_kills_in_one_run_change_nothing(undisturbed, tmp_path):
+    kill_at_random(tmp_path, "killed", after=random.randint(1, 8))
+    for first in (10, 18):
+        epoch = first + random.randint(0, 6)
+        kill_at_random(tmp_path, "killed", "--resume", after=epoch)
+    run(tmp_path, "killed", "--resume")
+    assert_same(undisturbed, tmp_path / "killed")

@@ -1,0 +1,90 @@
+"""The benchmarks run as their users run them, on next to nothing."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import report
+from benchmarks import train_throughput
+
+
+def test_train_throughput(tmp_path, capsys):
+    out = tmp_path / "made" / "result.json"
+    config = train_throughput.Config(
+        **train_throughput.SMOKE, smoke=True, out=str(out)
+    )
+    train_throughput.main(config)
+    result = json.loads(out.read_text())
+    rates = result["examples_per_second"]
+    assert {"fit", *train_throughput.LOOPS} <= set(rates)
+    assert all(len(rate) == 1 and rate[0] > 0 for rate in rates.values())
+    assert result["table"][0]["fit / it"] == "1.000"
+    slower = min(train_throughput.LOOPS, key=lambda name: rates[name])
+    assert result["hand_written_loop"] != slower
+    assert {"keras", "keras_vae", "tensorflow"} <= set(result["versions"])
+    assert "| fit " in capsys.readouterr().out
+
+
+def test_ratios_are_of_pairs():
+    rows = train_throughput.table(
+        {"fit": [10.0, 20.0, 90.0], "loop": [10.0, 40.0, 60.0]},
+        {"fit": 1.0, "loop": 2.0},
+    )
+    assert rows[1] == {
+        "contender": "loop",
+        "examples/s": 40,
+        "fit / it": "1.000",
+        "range": "0.50-1.50",
+        "loss": "2.0",
+    }
+
+
+def test_an_interpreter_without_peers():
+    config = train_throughput.Config(
+        **train_throughput.SMOKE, pythae_python=sys.executable
+    )
+    if train_throughput.installed(sys.executable):
+        pytest.skip("a peer is installed here")
+    with pytest.raises(ValueError, match="Received: pythae_python="):
+        train_throughput.measure(config)
+
+
+def test_log_likelihood_memory(tmp_path):
+    # A process starts with its parent's peak: the test's own is large.
+    out = tmp_path / "result.json"
+    command = [sys.executable, "-m", "benchmarks.log_likelihood_memory"]
+    subprocess.run(
+        [*command, "--smoke", "--out", out],
+        cwd=pathlib.Path(__file__).parents[2],
+        check=True,
+    )
+    result = json.loads(out.read_text())
+    assert [row["samples"] for row in result["table"]] == [2, 20]
+    assert all(200 < row["peak MB"] < 2000 for row in result["table"])
+    assert abs(result["difference_mb"]) < 100
+
+
+def test_help_documents_every_flag(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["benchmark", "--help"])
+    with pytest.raises(SystemExit):
+        report.settings(
+            train_throughput.Config,
+            train_throughput.SMOKE,
+            train_throughput.__doc__,
+        )
+    text = capsys.readouterr().out
+    assert "--pythae-python" in text
+    assert "Times that each contender runs" in text
+
+
+def test_markdown_table():
+    rows = [{"name": "a", "seconds": 1.5}, {"name": "bcdef", "seconds": 10}]
+    assert report.markdown_table(rows).splitlines() == [
+        "| name  | seconds |",
+        "| ----- | ------: |",
+        "| a     |     1.5 |",
+        "| bcdef |      10 |",
+    ]
