@@ -6,7 +6,7 @@ All train a dense VAE (784-512-512-50, Bernoulli, Adam) on the same images.
 The hand-written loop has the same `tf.data` pipeline, batch, dtype, steps per
 call and metrics as `fit`, in one `tf.function`; it runs with and without XLA,
 and the better of the two counts. They take turns, and ratios are medians over
-the rounds, since the speed of a machine drifts.
+the rounds, since the speed of a machine drifts: run it on a quiet one.
 
 The peers, pythae's VAE in its own trainer and a plain PyTorch loop, run on the
 CPU in a process of their own, where they are installed.
@@ -188,7 +188,10 @@ def measure(config):
         rates = {name: [] for name in contenders}
         losses = {}
         for turn in range(-1, config.rounds):
-            for name, contender in contenders.items():
+            # Back and forth: what one leaves behind must not always hit the
+            # same other.
+            direction = 1 if turn % 2 else -1
+            for name, contender in list(contenders.items())[::direction]:
                 seconds, losses[name] = contender(config.epochs)
                 if turn >= 0:
                     rates[name].append(examples / seconds)

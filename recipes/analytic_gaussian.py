@@ -37,6 +37,7 @@ class Config(harness.Config):
     Args:
         latent_dim: Number of latent units.
         posterior: Both contain the exact posterior of some optimal decoder.
+        num_samples: Samples of z for each example, against noise.
         learning_rate: At the beginning; it falls to 0 along a cosine.
         passes: Evaluations of the model with the exact parameters.
         steps: Training steps in one dimension.
@@ -48,6 +49,7 @@ class Config(harness.Config):
     posterior: Literal["full_covariance_normal", "diagonal_normal"] = (
         "full_covariance_normal"
     )
+    num_samples: int = 4
     learning_rate: float = 0.02
     passes: int = 1000
     steps: int = 6000
@@ -273,6 +275,7 @@ def train(config):
                 data.event_shape,
                 config.latent_dim,
                 posterior=config.posterior,
+                num_samples=config.num_samples,
                 seed=config.seed,
             )
             rate = keras.optimizers.schedules.CosineDecay(

@@ -161,6 +161,10 @@ class Data:
         return self.x_test[order], labels
 
 
+def _array(batches):
+    return np.concatenate(list(batches.as_numpy_iterator()))
+
+
 # === Run ===
 
 
@@ -237,7 +241,7 @@ class Run:
             train,
             first.steps_per_epoch,
             first.validation,
-            np.concatenate(list(first.test.as_numpy_iterator())),
+            _array(first.test),
             arrays.y_test,
             arrays.x_train.mean(0, dtype="float64") / arrays.pixel_max,
         )
@@ -336,11 +340,13 @@ class Run:
         optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         if optimizer.use_ema:
             watching.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
-        has_codes = hasattr(model, "encode")
+        # The code of a mixture is an index: it decodes to nothing.
+        has_codes = hasattr(model, "decode")
         if has_codes and data.validation is not None:
             watching.append(
                 callbacks.PosteriorCollapseAlarm(
-                    data.validation, patience=max(5, self.config.epochs // 10)
+                    _array(data.validation),
+                    patience=max(5, self.config.epochs // 10),
                 )
             )
         watching += [
@@ -475,6 +481,10 @@ def _check(config):
     if config.resume and config.out is None:
         raise ValueError(
             "`resume` needs the run directory, `out`. Received: out=None"
+        )
+    if config.resume and not pathlib.Path(config.out).is_dir():
+        raise ValueError(
+            f"There is no run to resume. Received: out={config.out!r}"
         )
     if config.strategy != "multiworker":
         return

@@ -65,7 +65,7 @@ class Config(harness.Config):
     epochs: int = 120
     batch_size: int = 50
     binarize: Literal["none", "static", "dynamic"] = "dynamic"
-    latent_dim: int = 6
+    latent_dim: int = 5
     units: tuple[int, ...] = (500, 500)
     activation: str = "relu"
     initial_stddev: float | None = None

@@ -178,6 +178,7 @@ def test_other_errors_keep_their_traceback():
     [
         ({"epochs": 0}, "Received: epochs=0"),
         ({"resume": True, "out": None}, "Received: out=None"),
+        ({"resume": True, "out": "/no/run"}, "no run to resume"),
         ({"strategy": "multiworker"}, "TF_CONFIG=None"),
     ],
 )

@@ -66,7 +66,7 @@ def test_smoke_leaves_everything(run):
     ("flags", "message"),
     [
         ((), "not empty"),
-        (("--resume", "--latent-dim", "3"), "latent_dim was 6, is 3"),
+        (("--resume", "--latent-dim", "3"), "latent_dim was 5, is 3"),
         (("--data", "digitz"), "Received: name='digitz'"),
         (("--data-dir", "/no/such/folder"), "data_dir=/no/such/folder"),
         (("--latent-dim", "0"), "latent_dim=0"),
