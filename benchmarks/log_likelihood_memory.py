@@ -16,6 +16,7 @@ import time
 
 from benchmarks import images
 from benchmarks import report
+from recipes.environment import environment
 
 # Above this the samples are not streamed.
 MAX_DIFFERENCE_MB = 300
@@ -65,7 +66,7 @@ def measure(config, folder, num_samples):
 
 def main(config):
     """Returns the difference of the peaks in MB."""
-    environment = report.environment()
+    surroundings = environment()
     rows, peaks = [], []
     with images.folder(
         config.data, config.data_dir, 10, config.examples
@@ -89,7 +90,7 @@ def main(config):
         "config": dataclasses.asdict(config),
         "table": rows,
         "difference_mb": difference,
-        **environment,
+        **surroundings,
     }
     report.publish(rows, result, config.out)
     print(f"Difference: {difference:.0f} MB (at most {MAX_DIFFERENCE_MB}).")

@@ -1,14 +1,8 @@
 """A table for people, a JSON file for programs."""
 
 import json
-import os
 import pathlib
-import platform
-import shlex
 import sys
-from importlib import metadata
-
-PACKAGES = ("keras_vae", "keras", "tensorflow", "tensorflow_probability")
 
 
 def settings(config_class, smoke, description):
@@ -21,28 +15,6 @@ def settings(config_class, smoke, description):
         default=config_class(**(smoke if "--smoke" in sys.argv else {})),
         config=(tyro.conf.FlagCreatePairsOff,),
     )
-
-
-def environment():
-    """What a number means nothing without."""
-    return {
-        "command": shlex.join(["python", *sys.orig_argv[1:]]),
-        "cores": len(os.sched_getaffinity(0)),
-        "cpu": _cpu(),
-        "load": os.getloadavg()[0],
-        "versions": {
-            "python": platform.python_version(),
-            **{package: metadata.version(package) for package in PACKAGES},
-        },
-    }
-
-
-def _cpu():
-    with open("/proc/cpuinfo") as lines:
-        for line in lines:
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor()
 
 
 def markdown_table(rows):

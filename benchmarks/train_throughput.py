@@ -31,6 +31,7 @@ from benchmarks import images
 from benchmarks import report
 from benchmarks.hand_written_loop import HandWrittenLoop
 from keras_vae import datasets
+from recipes.environment import environment
 
 LOOPS = {"loop, XLA": True, "loop, no XLA": False}
 PEERS = ("pythae", "torch")
@@ -221,9 +222,9 @@ def table(rates, losses):
 
 
 def main(config):
-    environment = report.environment()
+    surroundings = environment()
     rates, losses, versions = measure(config)
-    environment["versions"].update(versions)
+    surroundings["versions"].update(versions)
     rows = table(rates, losses)
     best = max(LOOPS, key=lambda name: statistics.median(rates[name]))
     print(f"The hand-written loop is the better one: {best}.\n")
@@ -234,7 +235,7 @@ def main(config):
             "hand_written_loop": best,
             "table": rows,
             "examples_per_second": rates,
-            **environment,
+            **surroundings,
         },
         config.out,
     )

@@ -16,13 +16,11 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import platform
 import shlex
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib import metadata
 from typing import Literal
 
 import keras
@@ -36,6 +34,7 @@ from keras_vae import evaluation
 from keras_vae import visualization
 from keras_vae.callbacks.writing import is_chief
 from keras_vae.visualization.tile_images import is_image_batch
+from recipes.environment import environment
 from recipes.run_directory import RunDirectory
 from recipes.run_directory import next_free
 from recipes.save_best import SaveBest
@@ -425,11 +424,10 @@ class Run:
                 "note": note,
                 "epochs": len(self.history["seconds"]),
                 "seed": self.config.seed,
-                "command": shlex.join(["python", *sys.orig_argv[1:]]),
                 "exported": str(exported),
                 "seconds": {k: round(v, 1) for k, v in seconds.items()},
-                "versions": _versions(),
-                "machine": _machine(),
+                "gpus": len(tf.config.list_physical_devices("GPU")),
+                **environment(),
             },
         )
         self._say(exported, numbers, paper or {}, note, seconds)
@@ -523,28 +521,6 @@ def _meet(strategy):
         return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1))
 
     strategy.run(add_up)
-
-
-def _versions():
-    packages = (
-        "keras_vae",
-        "keras",
-        "tensorflow",
-        "tensorflow-probability",
-        "numpy",
-    )
-    return {
-        "python": platform.python_version(),
-        **{package: metadata.version(package) for package in packages},
-    }
-
-
-def _machine():
-    return {
-        "cores": os.cpu_count(),
-        "platform": platform.platform(),
-        "gpus": len(tf.config.list_physical_devices("GPU")),
-    }
 
 
 def _number(value):

@@ -304,8 +304,6 @@ class TermModel(keras.Model):
 
     # === Steps ===
 
-    # === Steps ===
-
     def train_step(self, data):
         x, y, sample_weight = self._unpack(data)
         names = [None, *self._groups]

@@ -294,7 +294,7 @@ def test_a_finished_run_is_not_trained_again(trained, copy, capsys):
     assert metrics["seed"] == 0
     assert metrics["epochs"] == 2
     assert metrics["versions"]["keras"] == keras.__version__
-    assert metrics["machine"]["cores"] > 0
+    assert metrics["cores"] > 0
     assert metrics["command"].startswith("python ")
     assert set(metrics["seconds"]) == {"train", "evaluation", "total"}
     assert metrics["seconds"]["train"] > metrics["seconds"]["total"] / 100
