@@ -261,6 +261,16 @@ class TermModel(keras.Model):
             with self.distribute_strategy.scope():
                 self.build(keras.tree.map_structure(np.shape, x))
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Under a strategy Keras averages the first batch over the replicas,
+        # to learn its shape: an error where their shares differ in size. The
+        # shape is known here, only the optimizer's slots may be missing.
+        if not self.built or "compile_metrics" in self.metrics_names:
+            super()._maybe_symbolic_build(iterator, data_batch)
+        elif not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+
     def optimizers(self):
         """All optimizers by name: "optimizer", then one for each group."""
         optimizers = {"optimizer": self.optimizer}

@@ -62,7 +62,7 @@ class GaussianMixture(TermModel):
 
     Reference:
         Dempster, Laird, Rubin, 1977, section 4.3; Neal, Hinton, 1998,
-        equation 7, for the bound.
+        section 2, for the bound.
     """
 
     config_attributes = {

@@ -110,7 +110,9 @@ def assert_equal(one, two):
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
-    ("rows", "batch_size"), [(23, 8), (17, 8)], ids=["ragged", "empty_shard"]
+    ("rows", "batch_size"),
+    [(23, 8), (17, 8), (27, 13)],
+    ids=["ragged", "empty_shard", "odd"],
 )
 def test_two_replicas_equal_one(model, rows, batch_size, mirrored):
     one = train(model, rows, batch_size, tf.distribute.get_strategy())
