@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.pop("KERAS_VAE_DATA", None)  # Tests need no data files.
 
 import keras  # noqa: E402
 import pytest  # noqa: E402

@@ -11,11 +11,6 @@ from keras_vae.datasets import load
 from keras_vae.datasets import load_arrays
 
 
-@pytest.fixture(autouse=True)
-def no_folder(monkeypatch):
-    monkeypatch.delenv("KERAS_VAE_DATA", raising=False)
-
-
 @pytest.fixture
 def folder(tmp_path):
     rng = np.random.default_rng(0)

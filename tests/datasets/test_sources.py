@@ -9,11 +9,6 @@ from sklearn.datasets import load_digits
 from keras_vae.datasets import load_arrays
 
 
-@pytest.fixture(autouse=True)
-def no_folder(monkeypatch):
-    monkeypatch.delenv("KERAS_VAE_DATA", raising=False)
-
-
 def grey(count, shape=(4, 3), seed=0):
     rng = np.random.default_rng(seed)
     return rng.integers(0, 256, size=(count, *shape), dtype="uint8")
