@@ -6,25 +6,21 @@ with harness.Run("name", config) as run:
         model = keras_vae.VAE(...)
         run.compile(model, keras.optimizers.Adam(), data)
     best = run.fit(model, data)
-    if best is not None:
+    if run.chief:
         run.draw(best, data)
         run.finish(best, {"test_neg_elbo": ...}, paper={...})
+
+A recipe that trains several models gives each a `stage` of its own.
 """
 
-import argparse
 import contextlib
 import dataclasses
-import os
 import pathlib
 import shlex
-import sys
 import tempfile
 import time
-from collections.abc import Callable
-from typing import Literal
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 import keras_vae
@@ -34,137 +30,17 @@ from keras_vae import evaluation
 from keras_vae import visualization
 from keras_vae.callbacks.writing import is_chief
 from keras_vae.visualization.tile_images import is_image_batch
+from recipes import process
+from recipes.data import Data
+from recipes.data import inputs
 from recipes.environment import environment
 from recipes.run_directory import RunDirectory
 from recipes.run_directory import next_free
 from recipes.save_best import SaveBest
+from recipes.settings import Config
+from recipes.settings import command_line
 
-# === Settings ===
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """Settings that all recipes have.
-
-    Args:
-        data: Image set: digits (bundled), mnist, fashion_mnist, cifar10, or
-            the name of a file in --data-dir.
-        data_dir: Folder of .npz files (x_train, x_test, ...); default: the
-            environment variable KERAS_VAE_DATA.
-        validation_fraction: Part of the training images that chooses the best
-            epoch; default: the split of the source, or a tenth.
-        epochs: Passes over the training images.
-        batch_size: Images in a batch, over all replicas.
-        strategy: mirrored: all GPUs of this machine; multiworker: the
-            processes named by TF_CONFIG.
-        precision: Keras dtype policy of the networks.
-        seed: Of weights, data order and noise.
-        deterministic: Equal runs give equal bits (slower: no XLA).
-        out: Run directory; default: the next runs/<recipe>/<number>.
-        resume: Go on with the run in --out, after its last backup.
-        saved_models: The model is exported to <this>/<recipe>/<version>.
-        smoke: Seconds instead of minutes: everything runs, nothing is learnt.
-    """
-
-    data: str = "digits"
-    data_dir: str | None = None
-    validation_fraction: float | None = None
-    epochs: int = 50
-    batch_size: int = 100
-    strategy: Literal["none", "mirrored", "multiworker"] = "none"
-    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    seed: int = 0
-    deterministic: bool = False
-    out: str | None = None
-    resume: bool = False
-    saved_models: str = "saved_models"
-    smoke: bool = False
-
-
-def command_line(
-    recipe, train, config_class, presets=None, smoke=None, argv=None
-):
-    """Runs a recipe with settings from the command line.
-
-    `--preset` and `--smoke` change the defaults of the other flags.
-
-    Args:
-        recipe: str, the name of the module in `recipes`.
-        train: callable that takes a config.
-        config_class: subclass of `Config`.
-        presets: None, or dict from the values of the field `preset` to dicts
-            of defaults.
-        smoke: None, or dict of the defaults under `--smoke`.
-        argv: None (those of the process), or list of str.
-
-    Raises:
-        SystemExit: With status 2 and one line, if the user must change
-            something.
-    """
-    import tyro
-
-    argv = sys.argv[1:] if argv is None else list(argv)
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset")
-    first.add_argument("--smoke", action="store_true")
-    chosen, _ = first.parse_known_args(argv)
-    defaults = dict((presets or {}).get(chosen.preset, {}))
-    if chosen.smoke:
-        defaults.update(smoke or {})
-    config = tyro.cli(
-        config_class,
-        prog=f"python -m recipes.{recipe}",
-        description=sys.modules[config_class.__module__].__doc__,
-        args=argv,
-        default=config_class(**defaults),
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
-    try:
-        train(config)
-    except (ValueError, OSError, ImportError, callbacks.NonFiniteError) as e:
-        print(f"error: {e}", file=sys.stderr)
-        raise SystemExit(2) from e
-
-
-# === Data ===
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """What a run trains and tests on.
-
-    Args:
-        train: Callable from an epoch to the endless batches from it on.
-        steps_per_epoch: Batches in one epoch.
-        validation: `tf.data.Dataset` of batches, or None.
-        x_test: float32 array of test examples, in the order of the source.
-        y_test: Their labels, or None.
-        mean: Mean training example, or None.
-    """
-
-    train: Callable[[int], tf.data.Dataset]
-    steps_per_epoch: int
-    validation: tf.data.Dataset | None
-    x_test: np.ndarray
-    y_test: np.ndarray | None = None
-    mean: np.ndarray | None = None
-
-    @property
-    def event_shape(self):
-        return self.x_test.shape[1:]
-
-    def examples(self, num=None):
-        """Test examples and their labels, in an order that mixes classes."""
-        order = np.random.default_rng(0).permutation(len(self.x_test))[:num]
-        labels = None if self.y_test is None else self.y_test[order]
-        return self.x_test[order], labels
-
-
-def _array(batches):
-    return np.concatenate(list(batches.as_numpy_iterator()))
-
-
-# === Run ===
+__all__ = ["Config", "Data", "Run", "command_line"]
 
 
 class Run:
@@ -181,7 +57,9 @@ class Run:
     Attributes:
         strategy: `tf.distribute.Strategy`; make the model in its scope.
         path: `pathlib.Path` of the run directory, from `fit` on.
-        history: dict of the logs by epoch, after `fit`.
+        histories: dict of the logs by epoch of each stage, after its `fit`.
+        history: those of the last `fit`.
+        chief: bool, whether this process writes the files.
 
     Raises:
         ValueError: If settings contradict each other.
@@ -191,16 +69,18 @@ class Run:
         self.recipe = recipe
         self.config = config
         self.path = None
+        self.histories = {}
         self.history = None
+        self.chief = True
         self._directory = None
         self._started = time.perf_counter()
         self._trained = None
-        _check(config)
+        process.check(config)
         keras.utils.set_random_seed(config.seed)
         if config.deterministic:
-            _make_deterministic()
+            process.make_deterministic()
         # Before any operation: the workers meet here.
-        self.strategy = _strategy(config.strategy)
+        self.strategy = process.strategy(config.strategy)
         self._policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(config.precision)
 
@@ -213,41 +93,36 @@ class Run:
             self._directory.__exit__()
         if error_type is None and self.config.strategy == "multiworker":
             # A worker that left would take the chief's devices with it.
-            _meet(self.strategy)
+            process.meet(self.strategy)
 
-    def load(self, binarize=None):
-        """The image set of the settings, as `Data`."""
-        name, folder = self.config.data, self.config.data_dir
-        validation_fraction = self.config.validation_fraction
-
-        def splits(**kwargs):
-            return datasets.load(
-                name,
-                data_dir=folder,
-                batch_size=self.config.batch_size,
-                binarize=binarize,
-                seed=self.config.seed,
-                validation_fraction=validation_fraction,
-                **kwargs,
-            )
-
-        def train(epoch):
-            return splits(repeat=True, start_epoch=epoch).train
-
-        arrays = datasets.load_arrays(name, folder, validation_fraction)
-        first = splits()
-        return Data(
-            train,
-            first.steps_per_epoch,
-            first.validation,
-            _array(first.test),
-            arrays.y_test,
-            arrays.x_train.mean(0, dtype="float64") / arrays.pixel_max,
+    def arrays(self):
+        """The image set of the settings, as `datasets.Arrays`."""
+        config = self.config
+        return datasets.load_arrays(
+            config.data, config.data_dir, config.validation_fraction
         )
 
-    def compile(self, model, optimizer, data):
+    def load(self, binarize=None, with_labels=False):
+        """The image set of the settings, as `Data`."""
+        return self._data_of(self.arrays(), binarize, with_labels)
+
+    def data_of(self, x_train, x_validation, x_test, y_test=None):
+        """Arrays, such as the codes of images, as `Data`."""
+        return self._data_of(
+            datasets.Arrays(x_train, None, x_validation, None, x_test, y_test)
+        )
+
+    def _data_of(self, arrays, binarize=None, with_labels=False):
+        config = self.config
+        return Data.of(
+            arrays, config.batch_size, config.seed, binarize, with_labels
+        )
+
+    def compile(self, model, optimizer, data, **kwargs):
         """Compiles and builds a model, as fast as the strategy allows."""
-        model.compile(optimizer, steps_per_execution=self._steps_at_once(data))
+        model.compile(
+            optimizer, steps_per_execution=self._steps_at_once(data), **kwargs
+        )
         model.build((None, *data.event_shape))
 
     def _steps_at_once(self, data, most=100):
@@ -262,59 +137,79 @@ class Run:
 
     # === Training ===
 
-    def fit(self, model, data, monitor="val_neg_elbo", extra=()):
+    def fit(
+        self,
+        model,
+        data,
+        monitor="val_neg_elbo",
+        extra=(),
+        stage=None,
+        epochs=None,
+    ):
         """Trains in the run directory, from the last backup if there is one.
 
         Args:
-            model: compiled and built, made in the scope of the strategy.
+            model: compiled and built, made in the scope of the strategy: one
+                of this library, or a Keras classifier (then `data` have
+                labels).
             data: `Data`.
             monitor: str, the log whose smallest value marks the best epoch.
             extra: further callbacks.
+            stage: None, or str: the folder, inside the run directory, of a
+                recipe that trains several models. One that was trained to
+                the end is not trained again.
+            epochs: int; default: that of the settings.
 
         Returns:
-            The model of the best epoch, read back from best.keras; None in a
-            worker that is not the chief.
+            The model of the best epoch, read back from best.keras; without a
+            stage, None in a worker that is not the chief.
 
         Raises:
             ValueError: If the run directory is another run's, or held.
             OSError: If a folder cannot be written.
             NonFiniteError: If training leaves the finite numbers.
         """
-        chief = is_chief(model)
-        self._open(chief)
+        self.chief = is_chief(model)
+        if self.path is None:
+            self._open()
+        path = self.path / (stage or "")
+        epochs = epochs or self.config.epochs
         if data.validation is None:
             monitor = monitor.removeprefix("val_")
-        watching = [*self._watching(model, data, monitor), *extra]
-        backup = callbacks.ExactBackup(self.path / "backup", watching)
+        watching = [*self._watching(model, data, monitor, path, epochs), *extra]
+        backup = callbacks.ExactBackup(path / "backup", watching)
         epoch = backup.restore(model)
-        if chief:
+        if self.chief:
             watching.append(
-                keras.callbacks.TensorBoard(
-                    self.path / "logs", write_graph=False
-                )
+                keras.callbacks.TensorBoard(path / "logs", write_graph=False)
             )
         model.fit(
             data.train(epoch),
-            epochs=epoch if backup.stopped else self.config.epochs,
+            epochs=epoch if backup.stopped else epochs,
             initial_epoch=epoch,
             steps_per_epoch=data.steps_per_epoch,
             validation_data=data.validation,
             callbacks=[*watching, backup],
-            verbose="auto" if chief else 0,
+            # A data set has its own order; Keras warns of its own default.
+            shuffle=False,
+            verbose="auto" if self.chief else 0,
         )
-        self.history = model.history.history
+        self.history = self.histories[stage] = model.history.history
         self._trained = time.perf_counter()
-        if not chief:
+        if stage is not None and self.config.strategy == "multiworker":
+            # All go on with the model, once the chief has written it.
+            process.meet(self.strategy)
+        elif not self.chief:
             return None
         with self._scope_of_chief():
-            return keras.saving.load_model(self.path / "best.keras")
+            return keras.saving.load_model(path / "best.keras")
 
-    def _open(self, chief):
+    def _open(self):
         config = self.config
         self.path = pathlib.Path(
             config.out or next_free(pathlib.Path("runs") / self.recipe)
         )
-        if not chief:
+        if not self.chief:
             return
         directory = RunDirectory(self.path).__enter__()
         self._directory = directory
@@ -333,7 +228,7 @@ class Run:
             return contextlib.nullcontext()
         return self.strategy.scope()
 
-    def _watching(self, model, data, monitor):
+    def _watching(self, model, data, monitor, path, epochs):
         """Callbacks: who changes weights or logs comes before who reads."""
         watching = [_Seconds()]
         optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
@@ -341,26 +236,29 @@ class Run:
             watching.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
         # The code of a mixture is an index: it decodes to nothing.
         has_codes = hasattr(model, "decode")
-        if has_codes and data.validation is not None:
+        if (
+            has_codes
+            and hasattr(model, "posterior")
+            and data.validation is not None
+        ):
             watching.append(
                 callbacks.PosteriorCollapseAlarm(
-                    _array(data.validation),
-                    patience=max(5, self.config.epochs // 10),
+                    inputs(data.validation), patience=max(5, epochs // 10)
                 )
             )
         watching += [
-            callbacks.HistoryCSV(self.path / "history.csv"),
-            SaveBest(self.path / "best.keras", monitor),
+            callbacks.HistoryCSV(path / "history.csv"),
+            SaveBest(path / "best.keras", monitor),
         ]
-        logs = self.path / "logs"
+        logs = path / "logs"
         x, labels = data.examples(1000)
-        if is_image_batch(x):
+        if has_codes and is_image_batch(x):
             watching.append(
                 callbacks.ImageGrid(
                     x[:20],
-                    every=max(1, self.config.epochs // 10),
+                    every=max(1, epochs // 10),
                     log_dir=logs / "images",
-                    image_dir=self.path / "figures" / "training",
+                    image_dir=path / "figures" / "training",
                 )
             )
         if has_codes:
@@ -372,26 +270,31 @@ class Run:
     # === Results ===
 
     def draw(self, model, data):
-        """Figures of a model of images with `encode` and `sample`."""
+        """Figures of a model with `encode` and `reconstruct`."""
         x, labels = data.examples(5000)
         codes = evaluation.encode_in_batches(model, x)
-        figures = {
-            "reconstructions": visualization.plot_reconstructions(
+        figures = {"loss_curves": self.draw_history()}
+        if is_image_batch(x):
+            figures["reconstructions"] = visualization.plot_reconstructions(
                 model, x[:20]
-            ),
-            "samples": visualization.plot_samples(model, seed=self.config.seed),
-            "traversals": visualization.plot_traversals(model, x[:1000]),
-            "loss_curves": self.draw_history(),
-        }
+            )
+        if hasattr(model, "sample"):
+            figures["samples"] = visualization.plot_samples(
+                model, seed=self.config.seed
+            )
+            figures["traversals"] = visualization.plot_traversals(
+                model, x[:1000]
+            )
         if codes.shape[1] >= 2:
             figures["latent_map"] = visualization.plot_latent_map(codes, labels)
         for name, figure in figures.items():
             self.save_figure(name, figure)
 
-    def draw_history(self):
-        """Figure of all terms over the epochs."""
+    def draw_history(self, stage=None):
+        """Figure of all terms over the epochs, of the last `fit` or a stage."""
+        history = self.history if stage is None else self.histories[stage]
         return visualization.plot_history(
-            {k: v for k, v in self.history.items() if k != "seconds"}
+            {k: v for k, v in history.items() if k != "seconds"}
         )
 
     def save_figure(self, name, figure):
@@ -411,7 +314,7 @@ class Run:
         exported = keras_vae.export_model(model, self._exports)
         now = time.perf_counter()
         seconds = {
-            "train": sum(self.history["seconds"]),
+            "train": sum(sum(h["seconds"]) for h in self.histories.values()),
             "evaluation": now - self._trained,
             "total": now - self._started,
         }
@@ -422,7 +325,7 @@ class Run:
                 "numbers": numbers,
                 "paper": paper or {},
                 "note": note,
-                "epochs": len(self.history["seconds"]),
+                "epochs": self._epochs(),
                 "seed": self.config.seed,
                 "exported": str(exported),
                 "seconds": {k: round(v, 1) for k, v in seconds.items()},
@@ -431,6 +334,13 @@ class Run:
             },
         )
         self._say(exported, numbers, paper or {}, note, seconds)
+
+    def _epochs(self):
+        epochs = {
+            stage or "model": len(history["seconds"])
+            for stage, history in self.histories.items()
+        }
+        return epochs["model"] if list(epochs) == ["model"] else epochs
 
     def _say(self, exported, numbers, paper, note, seconds):
         print(f"\n{'':24}{'here':>12}{'paper':>12}")
@@ -466,61 +376,6 @@ class _Seconds(keras.callbacks.Callback):
         now = time.perf_counter()
         logs["seconds"] = now - self._last
         self._last = now
-
-
-# === Process ===
-
-
-def _check(config):
-    if config.epochs < 1:
-        raise ValueError(
-            f"`epochs` must be at least 1. Received: epochs={config.epochs}"
-        )
-    if config.resume and config.out is None:
-        raise ValueError(
-            "`resume` needs the run directory, `out`. Received: out=None"
-        )
-    if config.resume and not pathlib.Path(config.out).is_dir():
-        raise ValueError(
-            f"There is no run to resume. Received: out={config.out!r}"
-        )
-    if config.strategy != "multiworker":
-        return
-    if config.out is None or "TF_CONFIG" not in os.environ:
-        raise ValueError(
-            "The strategy multiworker needs the environment variable "
-            "TF_CONFIG and one `out` for all workers. "
-            f"Received: out={config.out!r}, "
-            f"TF_CONFIG={os.environ.get('TF_CONFIG')!r}"
-        )
-
-
-def _strategy(name):
-    if name == "mirrored":
-        return tf.distribute.MirroredStrategy()
-    if name == "multiworker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    return tf.distribute.get_strategy()
-
-
-def _make_deterministic():
-    tf.config.experimental.enable_op_determinism()
-    # Sums over threads depend on how many there are. Once TensorFlow has
-    # started, their number no longer changes.
-    with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(os.cpu_count())
-        tf.config.threading.set_inter_op_parallelism_threads(os.cpu_count())
-
-
-def _meet(strategy):
-    """Returns when every worker has come here."""
-
-    @tf.function
-    def add_up():
-        context = tf.distribute.get_replica_context()
-        return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1))
-
-    strategy.run(add_up)
 
 
 def _number(value):

@@ -2,8 +2,16 @@
 
 from keras_vae.datasets.arrays import Arrays
 from keras_vae.datasets.binarization import binarize
+from keras_vae.datasets.pipeline import from_arrays
 from keras_vae.datasets.pipeline import load
 from keras_vae.datasets.sources import load_arrays
 from keras_vae.datasets.splits import Splits
 
-__all__ = ["Arrays", "Splits", "binarize", "load", "load_arrays"]
+__all__ = [
+    "Arrays",
+    "Splits",
+    "binarize",
+    "from_arrays",
+    "load",
+    "load_arrays",
+]

@@ -21,34 +21,16 @@ def load(
     seed=0,
     data_dir=None,
     validation_fraction=None,
-    repeat=False,
-    start_epoch=0,
-    drop_remainder=False,
+    **kwargs,
 ):
     """Load an image set as pipelines of float32 batches in [0, 1].
 
-    Order and binarisation noise are functions of (seed, epoch, batch index).
-    With `repeat=True` a stream from `start_epoch` yields, bit for bit, what
-    the stream from 0 yields from that epoch on, for
-
-        fit(splits.train, steps_per_epoch=splits.steps_per_epoch,
-            initial_epoch=start_epoch)
-
     Args:
         name: As in `load_arrays`.
-        with_labels: Whether batches are (x, label) pairs, for evaluation:
-            `fit` takes the second of a pair for the target.
-        batch_size: Examples in a batch, over all replicas.
-        binarize: None keeps the grey values; "static" draws each pixel once;
-            "dynamic" draws the training pixels anew in every epoch, and the
-            others once. Binary images stay as they are.
-        seed: Integer for order and binarisation, not for the splits.
+        with_labels, batch_size, binarize, seed: As in `from_arrays`.
         data_dir: As in `load_arrays`.
         validation_fraction: As in `load_arrays`.
-        repeat: Whether `train` is an endless stream of epochs. If not, each
-            iteration of it is one epoch: the first is epoch 0, the next 1.
-        start_epoch: First epoch of the endless stream.
-        drop_remainder: Whether `train` leaves out a last, smaller batch.
+        **kwargs: The other arguments of `from_arrays`.
 
     Returns:
         A `Splits`.
@@ -65,6 +47,59 @@ def load(
 
     Reference:
         Burda et al., 2016, section 5, for dynamic binarisation.
+    """
+    arrays = load_arrays(name, data_dir, validation_fraction)
+    return from_arrays(
+        arrays, with_labels, batch_size, binarize, seed, **kwargs
+    )
+
+
+def from_arrays(
+    arrays,
+    with_labels=False,
+    batch_size=128,
+    binarize=None,
+    seed=0,
+    repeat=False,
+    start_epoch=0,
+    drop_remainder=False,
+):
+    """Make pipelines of float32 batches from arrays in memory.
+
+    Order and binarisation noise are functions of (seed, epoch, batch index).
+    With `repeat=True` a stream from `start_epoch` yields, bit for bit, what
+    the stream from 0 yields from that epoch on, for
+
+        fit(splits.train, steps_per_epoch=splits.steps_per_epoch,
+            initial_epoch=start_epoch)
+
+    Args:
+        arrays: `Arrays`: images, or the codes of images.
+        with_labels: Whether batches are (x, label) pairs, for a classifier or
+            an evaluation: an autoencoder's `fit` takes the second of a pair
+            for the target.
+        batch_size: Examples in a batch, over all replicas.
+        binarize: None keeps the values; "static" draws each pixel once;
+            "dynamic" draws the training pixels anew in every epoch, and the
+            others once. Binary images stay as they are.
+        seed: Integer for order and binarisation, not for the splits.
+        repeat: Whether `train` is an endless stream of epochs. If not, each
+            iteration of it is one epoch: the first is epoch 0, the next 1.
+        start_epoch: First epoch of the endless stream.
+        drop_remainder: Whether `train` leaves out a last, smaller batch.
+
+    Returns:
+        A `Splits`.
+
+    Raises:
+        ValueError: If an argument does not fit.
+
+    Example:
+    >>> arrays = keras_vae.datasets.load_arrays("digits")
+    >>> splits = keras_vae.datasets.from_arrays(arrays, with_labels=True)
+    >>> x, labels = next(iter(splits.train))
+    >>> x.shape, labels.shape
+    (TensorShape([128, 8, 8, 1]), TensorShape([128]))
     """
     if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
         raise ValueError(
@@ -86,15 +121,13 @@ def load(
             "`start_epoch` needs `repeat=True`. "
             f"Received: start_epoch={start_epoch}, repeat={repeat}"
         )
-    arrays = load_arrays(name, data_dir, validation_fraction)
     splits = ("train", "validation", "test")
     images = {split: getattr(arrays, f"x_{split}") for split in splits}
     labels = {split: getattr(arrays, f"y_{split}") for split in splits}
     sizes = {split: len(images[split]) for split in splits}
     if with_labels and any(labels[s] is None for s in splits if sizes[s]):
         raise ValueError(
-            "The data set has no labels. "
-            f"Received: name={name!r}, with_labels={with_labels}"
+            f"The data set has no labels. Received: with_labels={with_labels}"
         )
     if drop_remainder and batch_size > sizes["train"]:
         raise ValueError(

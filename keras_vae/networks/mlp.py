@@ -68,7 +68,7 @@ def mlp_decoder(
     Args:
         latent_dim: Size of the code.
         output_shape: Shape of the parameters of one example.
-        units: Width of each hidden layer, first to last.
+        units: Width of each hidden layer, first to last; () for none.
         activation: Activation of every hidden layer.
         output_bias: Initial bias of the last layer, broadcast to
             `output_shape`. None is zero; the logit of the mean training image
@@ -91,7 +91,7 @@ def mlp_decoder(
     """
     latent_dim = positive_int("latent_dim", latent_dim)
     output_shape = positive_ints("output_shape", output_shape)
-    units = positive_ints("units", units)
+    units = () if units == () else positive_ints("units", units)
     *kernels, last_kernel = initializers(
         kernel_initializer, seed, len(units) + 1
     )

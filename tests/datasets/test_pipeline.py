@@ -291,5 +291,5 @@ def test_bad_arguments(arguments):
 
 
 def test_labels_that_are_not_there(folder):
-    with pytest.raises(ValueError, match="no labels.*name='binary'"):
+    with pytest.raises(ValueError, match="no labels.*with_labels=True"):
         load("binary", with_labels=True, data_dir=folder)

@@ -38,6 +38,15 @@ def test_decoder_ends_linear():
     assert expected.min() < 0
 
 
+def test_decoder_without_hidden_layers_is_linear():
+    decoder = mlp_decoder(2, (3, 2), units=(), seed=0)
+    kernel, bias = weights(decoder)
+    z = np.random.default_rng(0).normal(size=(5, 2)).astype("float32")
+    np.testing.assert_allclose(
+        decoder(z), (z @ kernel + bias).reshape(5, 3, 2), atol=1e-6
+    )
+
+
 @pytest.mark.parametrize("bias", [1.5, np.arange(6.0).reshape(3, 2), [1, 2]])
 def test_output_bias(bias, tmp_path):
     decoder = mlp_decoder(2, (3, 2), units=(4,), output_bias=bias)
@@ -91,7 +100,6 @@ def test_kernel_initializers():
 @pytest.mark.parametrize(
     "argument, value",
     [
-        ("units", ()),
         ("units", (5, 0)),
         ("units", (2.5,)),
         ("units", 5),
@@ -115,3 +123,5 @@ def test_bad_arguments(argument, value):
 def test_bad_event_shape():
     with pytest.raises(ValueError, match="Received: event_shape=\\(\\)"):
         mlp_encoder(())
+    with pytest.raises(ValueError, match="Received: units=\\(\\)"):
+        mlp_encoder((2,), ())

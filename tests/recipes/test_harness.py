@@ -326,3 +326,78 @@ def test_nan_stops_the_run_and_spares_the_last_good_state(config):
     assert runs.finals(path)[0] == "epoch-00000001.npz"
     model = keras.saving.load_model(path / "best.keras")
     assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+# === Stages ===
+
+
+def train_stages(config, *extra):
+    """An autoencoder of the images, one of its codes, and a classifier."""
+    with harness.Run("test", config) as run:
+        data = run.load()
+        first = keras_vae.Autoencoder(
+            networks.mlp_encoder(data.event_shape, (config.width,)),
+            networks.mlp_decoder(config.width, data.event_shape, ()),
+            seed=config.seed,
+        )
+        run.compile(first, keras.optimizers.Adam(), data)
+        first = run.fit(first, data, "val_loss", stage="first", epochs=2)
+        arrays = run.arrays()
+        codes = run.data_of(
+            *(
+                keras_vae.evaluation.encode_in_batches(first, x)
+                for x in (arrays.x_train, arrays.x_validation, arrays.x_test)
+            ),
+            arrays.y_test,
+        )
+        second = keras_vae.Autoencoder(
+            networks.mlp_encoder((config.width,), (3,), name="upper"),
+            networks.mlp_decoder(3, (config.width,), ()),
+            seed=config.seed,
+        )
+        run.compile(second, keras.optimizers.Adam(), codes)
+        second = run.fit(
+            second, codes, "val_loss", extra=extra, stage="second"
+        )
+        labelled = run.load(with_labels=True)
+        classifier = keras.Sequential(
+            [first.encoder, second.encoder, keras.layers.Dense(10)]
+        )
+        run.compile(
+            classifier,
+            keras.optimizers.Adam(),
+            labelled,
+            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        )
+        classifier = run.fit(
+            classifier, labelled, "val_loss", stage="classifier", epochs=1
+        )
+        run.draw(second, codes)
+        run.finish(second, {"codes": codes.event_shape[0]})
+    return run, first, second, classifier
+
+
+def test_stages_resume_at_the_one_that_is_missing(config, tmp_path):
+    _, _, expected, _ = train_stages(config)
+
+    other = dataclasses.replace(config, out=str(tmp_path / "other"))
+    with pytest.raises(KeyboardInterrupt):
+        train_stages(other, Stop(20))
+    assert not (tmp_path / "other" / "metrics.json").exists()
+    before = (tmp_path / "other" / "first" / "best.keras").stat().st_mtime_ns
+    run, _, second, classifier = train_stages(
+        dataclasses.replace(other, resume=True), Stop()
+    )
+
+    after = (tmp_path / "other" / "first" / "best.keras").stat().st_mtime_ns
+    assert after == before
+    for array, other_array in zip(expected.get_weights(), second.get_weights()):
+        np.testing.assert_array_equal(array, other_array)
+    assert classifier.output_shape == (None, 10)
+    assert list(run.histories) == ["first", "second", "classifier"]
+    metrics = json.loads((run.path / "metrics.json").read_text())
+    assert metrics["epochs"] == {"first": 2, "second": 4, "classifier": 1}
+    assert metrics["seconds"]["train"] == pytest.approx(
+        sum(sum(h["seconds"]) for h in run.histories.values()), abs=0.1
+    )
+    assert (run.path / "second" / "logs" / "tensors.tsv").is_file()

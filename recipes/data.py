@@ -1,0 +1,69 @@
+"""What a run trains and tests on."""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from keras_vae import datasets
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What a run trains and tests on.
+
+    Args:
+        train: Callable from an epoch to the endless batches from it on.
+        steps_per_epoch: Batches in one epoch.
+        validation: `tf.data.Dataset` of batches, or None.
+        x_test: float32 array of test examples, in the order of the source.
+        y_test: Their labels, or None.
+        mean: Mean training example, or None.
+    """
+
+    train: Callable[[int], tf.data.Dataset]
+    steps_per_epoch: int
+    validation: tf.data.Dataset | None
+    x_test: np.ndarray
+    y_test: np.ndarray | None = None
+    mean: np.ndarray | None = None
+
+    @property
+    def event_shape(self):
+        return self.x_test.shape[1:]
+
+    def examples(self, num=None):
+        """Test examples and their labels, in an order that mixes classes."""
+        order = np.random.default_rng(0).permutation(len(self.x_test))[:num]
+        labels = None if self.y_test is None else self.y_test[order]
+        return self.x_test[order], labels
+
+    @classmethod
+    def of(cls, arrays, batch_size, seed, binarize=None, with_labels=False):
+        """Data of `datasets.Arrays`, see `datasets.from_arrays`."""
+
+        def splits(**kwargs):
+            return datasets.from_arrays(
+                arrays, with_labels, batch_size, binarize, seed, **kwargs
+            )
+
+        first = splits()
+        return cls(
+            lambda epoch: splits(repeat=True, start_epoch=epoch).train,
+            first.steps_per_epoch,
+            first.validation,
+            inputs(first.test),
+            arrays.y_test,
+            arrays.x_train.mean(0, dtype="float64") / arrays.pixel_max,
+        )
+
+
+def inputs(batches):
+    """The inputs of a data set, without labels, as one array."""
+    return np.concatenate(
+        [
+            batch[0] if isinstance(batch, tuple) else batch
+            for batch in batches.as_numpy_iterator()
+        ]
+    )

@@ -1,0 +1,62 @@
+"""What a run does to the process: settings checked, devices, determinism."""
+
+import contextlib
+import os
+import pathlib
+
+import tensorflow as tf
+
+
+def check(config):
+    """Raises a ValueError if settings contradict each other."""
+    if config.epochs < 1:
+        raise ValueError(
+            f"`epochs` must be at least 1. Received: epochs={config.epochs}"
+        )
+    if config.resume and config.out is None:
+        raise ValueError(
+            "`resume` needs the run directory, `out`. Received: out=None"
+        )
+    if config.resume and not pathlib.Path(config.out).is_dir():
+        raise ValueError(
+            f"There is no run to resume. Received: out={config.out!r}"
+        )
+    if config.strategy != "multiworker":
+        return
+    if config.out is None or "TF_CONFIG" not in os.environ:
+        raise ValueError(
+            "The strategy multiworker needs the environment variable "
+            "TF_CONFIG and one `out` for all workers. "
+            f"Received: out={config.out!r}, "
+            f"TF_CONFIG={os.environ.get('TF_CONFIG')!r}"
+        )
+
+
+def strategy(name):
+    """The `tf.distribute.Strategy` of a setting."""
+    if name == "mirrored":
+        return tf.distribute.MirroredStrategy()
+    if name == "multiworker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def make_deterministic():
+    """Equal runs give equal bits from here on."""
+    tf.config.experimental.enable_op_determinism()
+    # Sums over threads depend on how many there are. Once TensorFlow has
+    # started, their number no longer changes.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(os.cpu_count())
+        tf.config.threading.set_inter_op_parallelism_threads(os.cpu_count())
+
+
+def meet(strategy):
+    """Returns when every worker has come here."""
+
+    @tf.function
+    def add_up():
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1))
+
+    strategy.run(add_up)

@@ -1,0 +1,92 @@
+"""Settings of a run, and the command line that sets them."""
+
+import argparse
+import dataclasses
+import sys
+from typing import Literal
+
+from keras_vae import callbacks
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings that all recipes have.
+
+    Args:
+        data: Image set: digits (bundled), mnist, fashion_mnist, cifar10, or
+            the name of a file in --data-dir.
+        data_dir: Folder of .npz files (x_train, x_test, ...); default: the
+            environment variable KERAS_VAE_DATA.
+        validation_fraction: Part of the training images that chooses the best
+            epoch; default: the split of the source, or a tenth.
+        epochs: Passes over the training images.
+        batch_size: Images in a batch, over all replicas.
+        strategy: mirrored: all GPUs of this machine; multiworker: the
+            processes named by TF_CONFIG.
+        precision: Keras dtype policy of the networks.
+        seed: Of weights, data order and noise.
+        deterministic: Equal runs give equal bits (slower: no XLA).
+        out: Run directory; default: the next runs/<recipe>/<number>.
+        resume: Go on with the run in --out, after its last backup.
+        saved_models: The model is exported to <this>/<recipe>/<version>.
+        smoke: Seconds instead of minutes: everything runs, nothing is learnt.
+    """
+
+    data: str = "digits"
+    data_dir: str | None = None
+    validation_fraction: float | None = None
+    epochs: int = 50
+    batch_size: int = 100
+    strategy: Literal["none", "mirrored", "multiworker"] = "none"
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    seed: int = 0
+    deterministic: bool = False
+    out: str | None = None
+    resume: bool = False
+    saved_models: str = "saved_models"
+    smoke: bool = False
+
+
+def command_line(
+    recipe, train, config_class, presets=None, smoke=None, argv=None
+):
+    """Runs a recipe with settings from the command line.
+
+    `--preset` and `--smoke` change the defaults of the other flags.
+
+    Args:
+        recipe: str, the name of the module in `recipes`.
+        train: callable that takes a config.
+        config_class: subclass of `Config`.
+        presets: None, or dict from the values of the field `preset` to dicts
+            of defaults.
+        smoke: None, or dict of the defaults under `--smoke`.
+        argv: None (those of the process), or list of str.
+
+    Raises:
+        SystemExit: With status 2 and one line, if the user must change
+            something.
+    """
+    import tyro
+
+    argv = sys.argv[1:] if argv is None else list(argv)
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--preset")
+    first.add_argument("--smoke", action="store_true")
+    chosen, _ = first.parse_known_args(argv)
+    defaults = dict((presets or {}).get(chosen.preset, {}))
+    if chosen.smoke:
+        defaults.update(smoke or {})
+    config = tyro.cli(
+        config_class,
+        prog=f"python -m recipes.{recipe}",
+        description=sys.modules[config_class.__module__].__doc__,
+        args=argv,
+        default=config_class(**defaults),
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    try:
+        train(config)
+    except (ValueError, OSError, ImportError, callbacks.NonFiniteError) as e:
+        print(f"error: {e}", file=sys.stderr)
+        raise SystemExit(2) from e
