@@ -14,10 +14,15 @@ from keras_vae import posteriors
 from keras_vae import priors
 from keras_vae import schedules
 from keras_vae import serving
+from keras_vae import stacking
 from keras_vae import visualization
 from keras_vae.models import VAE
 from keras_vae.models import Autoencoder
+from keras_vae.models import ContractiveAutoencoder
+from keras_vae.models import DenoisingAutoencoder
 from keras_vae.models import GaussianMixture
+from keras_vae.models import KSparseAutoencoder
+from keras_vae.models import SparseAutoencoder
 from keras_vae.models import TermModel
 from keras_vae.serving import export_model
 
@@ -26,7 +31,11 @@ __version__ = metadata.version("keras_vae")
 __all__ = [
     "VAE",
     "Autoencoder",
+    "ContractiveAutoencoder",
+    "DenoisingAutoencoder",
     "GaussianMixture",
+    "KSparseAutoencoder",
+    "SparseAutoencoder",
     "TermModel",
     "callbacks",
     "datasets",
@@ -41,5 +50,6 @@ __all__ = [
     "priors",
     "schedules",
     "serving",
+    "stacking",
     "visualization",
 ]

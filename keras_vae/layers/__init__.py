@@ -1,5 +1,25 @@
 """Mechanisms as layers, usable alone in any Keras model."""
 
+from keras_vae.layers.additive_gaussian_noise import AdditiveGaussianNoise
+from keras_vae.layers.bernoulli_sparsity_regularizer import (
+    BernoulliSparsityRegularizer,
+)
+from keras_vae.layers.corruption import Corruption
+from keras_vae.layers.k_sparse import KSparse
+from keras_vae.layers.masking_noise import MaskingNoise
+from keras_vae.layers.salt_and_pepper_noise import SaltAndPepperNoise
 from keras_vae.layers.sampling import Sampling
+from keras_vae.layers.tied_dense import TiedDense
+from keras_vae.layers.tied_dense import retie
 
-__all__ = ["Sampling"]
+__all__ = [
+    "AdditiveGaussianNoise",
+    "BernoulliSparsityRegularizer",
+    "Corruption",
+    "KSparse",
+    "MaskingNoise",
+    "SaltAndPepperNoise",
+    "Sampling",
+    "TiedDense",
+    "retie",
+]

@@ -4,7 +4,6 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae.likelihoods.grid import validate_levels
 from keras_vae.likelihoods.likelihood import Likelihood
-from keras_vae.losses import sum_event
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -39,6 +38,7 @@ class Categorical(Likelihood):
     """
 
     discrete = True
+    factorized = True
     bounded_activations = ("sigmoid", "hard_sigmoid", "softmax")
 
     def __init__(self, num_levels=256, **kwargs):
@@ -64,14 +64,11 @@ class Categorical(Likelihood):
         outcomes = tf.linspace(0.0, 1.0, self.num_levels)
         return tf.linalg.matvec(tf.nn.softmax(self._logits(params)), outcomes)
 
-    def log_prob(self, params, x, training=False):
+    def pointwise_log_prob(self, params, x, training=False):
         logits = self._logits(params)
         levels = tf.cast(tf.round(x * (self.num_levels - 1)), "int32")
         levels = tf.broadcast_to(levels, tf.shape(logits)[:-1])
-        return -sum_event(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(levels, logits),
-            self.event_rank,
-        )
+        return -tf.nn.sparse_softmax_cross_entropy_with_logits(levels, logits)
 
     def _logits(self, params):
         params = tf.cast(params, "float32")

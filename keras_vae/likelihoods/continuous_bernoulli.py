@@ -33,6 +33,7 @@ class ContinuousBernoulli(Likelihood):
         Loaiza-Ganem, Cunningham, 2019, equations 2 to 6.
     """
 
+    factorized = True
     bounded_activations = ("sigmoid", "hard_sigmoid", "softmax")
 
     def distribution(self, params):

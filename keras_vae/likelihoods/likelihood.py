@@ -2,6 +2,7 @@ import keras
 import numpy as np
 
 from keras_vae import data_checks
+from keras_vae.losses import sum_event
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -9,18 +10,22 @@ class Likelihood(keras.layers.Layer):
     """Base of p(x | z): turns raw decoder output into a distribution over x.
 
     A subclass must override `distribution`; it may override `params_shape`,
-    `mean`, `log_prob` (a faster or stabler form) and `validate`. Weights are
-    created in `build`. All computations are in float32.
+    `mean`, `validate` and, for a faster or stabler form, `log_prob`, or
+    `pointwise_log_prob` where it is `factorized`. Weights are created in
+    `build`. All computations are in float32.
 
     Attributes:
         discrete: bool, whether log p(x) is a probability (bits/dim exist).
         normalized: bool, whether log p(x) exists at all.
+        factorized: bool, whether log p(x | z) is a sum over the elements of
+            x; `distribution` is a `tfd.Independent` of scalars then.
         bounded_activations: names of activations that a decoder must not end
             in, since its output is read as logits.
     """
 
     discrete = False
     normalized = True
+    factorized = False
     bounded_activations = ()
 
     def __init__(self, **kwargs):
@@ -51,7 +56,35 @@ class Likelihood(keras.layers.Layer):
             x: tensor (batch, *event_shape) that broadcasts against it.
             training: bool, whether running statistics are updated.
         """
-        return self.distribution(params).log_prob(x)
+        if not self.factorized:
+            return self.distribution(params).log_prob(x)
+        return sum_event(
+            self.pointwise_log_prob(params, x, training), self.event_rank
+        )
+
+    def pointwise_log_prob(self, params, x, training=False):
+        """log p(x_i | z) of each element, nats: float32 (..., *event_shape).
+
+        Args:
+            params: as in `log_prob`.
+            x: as in `log_prob`.
+            training: as in `log_prob`.
+
+        Raises:
+            ValueError: if the likelihood is not `factorized`.
+        """
+        self.check_factorized()
+        return self.distribution(params).distribution.log_prob(x)
+
+    def check_factorized(self):
+        """Raises a ValueError if elements of x have no log p of their own."""
+        if not self.factorized:
+            raise ValueError(
+                f"{type(self).__name__} is no product over the elements of "
+                "x: they have no log-probabilities to weigh one by one. Use "
+                "another likelihood, such as 'bernoulli'. "
+                f"Received: likelihood={self.name!r}"
+            )
 
     def validate(self, x, argument="x"):
         """Raises a ValueError if the array `x` is not in the support."""

@@ -47,6 +47,8 @@ class Normal(Likelihood):
         Rybkin, Daniilidis, Levine, 2021, equation 5, for "optimal".
     """
 
+    factorized = True
+
     def __init__(
         self, scale="learned", momentum=0.99, min_scale=1e-3, **kwargs
     ):
@@ -101,13 +103,11 @@ class Normal(Likelihood):
     def mean(self, params):
         return self._split(params)[0]
 
-    def log_prob(self, params, x, training=False):
+    def pointwise_log_prob(self, params, x, training=False):
         if self.scale != "optimal" or not training:
-            return super().log_prob(params, x)
+            return super().pointwise_log_prob(params, x)
         mean = tf.cast(params, "float32")
-        scale = self._update_scale(mean, x)
-        distribution = tfd.Normal(mean, scale)
-        return tfd.Independent(distribution, self.event_rank).log_prob(x)
+        return tfd.Normal(mean, self._update_scale(mean, x)).log_prob(x)
 
     def _split(self, params):
         params = tf.cast(params, "float32")

@@ -3,7 +3,6 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.likelihoods.likelihood import Likelihood
-from keras_vae.losses import sum_event
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -30,6 +29,7 @@ class SquaredError(Likelihood):
     """
 
     normalized = False
+    factorized = True
 
     def distribution(self, params):
         params = tf.cast(params, "float32")
@@ -40,8 +40,6 @@ class SquaredError(Likelihood):
     def mean(self, params):
         return tf.cast(params, "float32")
 
-    def log_prob(self, params, x, training=False):
+    def pointwise_log_prob(self, params, x, training=False):
         params = tf.cast(params, "float32")
-        return -sum_event(
-            tf.math.squared_difference(params, x), self.event_rank
-        )
+        return -tf.math.squared_difference(params, x)

@@ -48,17 +48,34 @@ class Autoencoder(EncoderDecoder):
         self.add_term("reconstruction_loss")
 
     def compute_terms(self, x, y, training):
-        params = self.decoder(
-            self.encoder(x, training=training), training=training
-        )
+        z = self.code(x, training)
         target = x if y is None else y
-        log_prob = self.likelihood.log_prob(params, target, training)
-        return {"reconstruction_loss": -log_prob}
+        return {
+            "reconstruction_loss": self.reconstruction_loss(z, target, training)
+        }
+
+    def code(self, x, training=False):
+        """The code that the decoder takes: tensor (batch, *latent_shape)."""
+        return self.encoder(x, training=training)
+
+    def reconstruction_loss(self, z, target, training):
+        """-log p(target | z): float32 tensor (batch,).
+
+        Args:
+            z: tensor (batch, *latent_shape).
+            target: tensor (batch, *event).
+            training: bool.
+        """
+        params = self.decoder(z, training=training)
+        return -self.likelihood.log_prob(params, target, training)
+
+    def code_layers(self):
+        """The layers that make the code, applied to x in this order."""
+        return [self.encoder]
 
     def latent_shape(self):
         shape = self.encoder.compute_output_shape((None, *self.event_shape))
         return tuple(shape)[1:]
 
     def encode(self, x):
-        z = self.encoder(self.ensure_built(x), training=False)
-        return tf.cast(z, "float32")
+        return tf.cast(self.code(self.ensure_built(x)), "float32")

@@ -11,6 +11,7 @@ from tensorflow.python.framework.config import is_op_determinism_enabled
 from keras_vae import data_checks
 from keras_vae import random
 from keras_vae.callbacks.terminate_on_non_finite import TerminateOnNonFinite
+from keras_vae.layers.tied_dense import retie
 from keras_vae.models import gradients
 
 _CONVOLUTIONS = (
@@ -190,7 +191,7 @@ class TermModel(keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        return cls(
+        model = cls(
             **{
                 name: keras.saving.deserialize_keras_object(
                     value, custom_objects=custom_objects
@@ -198,6 +199,8 @@ class TermModel(keras.Model):
                 for name, value in config.items()
             }
         )
+        # Keras does not know that two networks share a layer.
+        return retie(model)
 
     def fit(
         self,

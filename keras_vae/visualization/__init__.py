@@ -1,10 +1,18 @@
 """Figures. Each function returns one; only `save_figure` writes a file."""
 
 from keras_vae.visualization.image_grid import image_grid
+from keras_vae.visualization.plot_activation_histograms import (
+    plot_activation_histograms,
+)
+from keras_vae.visualization.plot_corrupted_reconstructions import (
+    plot_corrupted_reconstructions,
+)
+from keras_vae.visualization.plot_filters import plot_filters
 from keras_vae.visualization.plot_history import plot_history
 from keras_vae.visualization.plot_latent_map import plot_latent_map
 from keras_vae.visualization.plot_manifold import plot_manifold
 from keras_vae.visualization.plot_reconstructions import plot_reconstructions
+from keras_vae.visualization.plot_rows import plot_rows
 from keras_vae.visualization.plot_samples import plot_samples
 from keras_vae.visualization.plot_traversals import plot_traversals
 from keras_vae.visualization.save_figure import save_figure
@@ -12,10 +20,14 @@ from keras_vae.visualization.tile_images import tile_images
 
 __all__ = [
     "image_grid",
+    "plot_activation_histograms",
+    "plot_corrupted_reconstructions",
+    "plot_filters",
     "plot_history",
     "plot_latent_map",
     "plot_manifold",
     "plot_reconstructions",
+    "plot_rows",
     "plot_samples",
     "plot_traversals",
     "save_figure",

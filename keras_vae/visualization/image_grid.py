@@ -39,7 +39,9 @@ def show(picture, title=None, row_labels=None):
 
     height, width = np.multiply(picture.shape[:2], 8.0 / max(picture.shape))
     top = 0.35 if title else 0.0
-    left = 1.0 if row_labels else 0.0
+    lines = "\n".join(row_labels or []).split("\n")
+    # Inches: a letter of 10 points is about 0.08 wide.
+    left = 0.2 + 0.08 * max(map(len, lines)) if row_labels else 0.0
     figure = Figure((left + width, height + top))
     box = (
         left / (left + width),

@@ -28,6 +28,7 @@ PACKAGES = (models, layers, likelihoods, posteriors, priors, schedules)
 #: Bases without instances of their own.
 ABSTRACT = {
     models.TermModel,
+    layers.Corruption,
     likelihoods.Likelihood,
     posteriors.Posterior,
     priors.Prior,
@@ -40,6 +41,18 @@ def encoder(event_shape=IMAGE, units=5):
             keras.Input(event_shape),
             keras.layers.Flatten(),
             keras.layers.Dense(units, activation="tanh"),
+        ]
+    )
+
+
+def sigmoid_encoder():
+    """With names, and activations in [0, 1]."""
+    return keras.Sequential(
+        [
+            keras.Input(IMAGE),
+            keras.layers.Flatten(),
+            keras.layers.Dense(5, activation="sigmoid", name="hidden"),
+            keras.layers.Dense(LATENT_DIM, activation="sigmoid", name="code"),
         ]
     )
 
@@ -66,10 +79,18 @@ def vae(likelihood="bernoulli", event_shape=IMAGE, **kwargs):
     )
 
 
-def in_functional(layer, shapes):
+def tied_dense():
+    dense = keras.layers.Dense(3, activation="tanh")
+    dense.build((None, 4))
+    return layers.TiedDense(
+        dense, activation="sigmoid", bias_initializer="ones"
+    )
+
+
+def in_functional(layer, shapes, activation=None):
     """A functional model of the layer behind something to train."""
     inputs = [keras.Input(shape) for shape in shapes]
-    hidden = [keras.layers.Dense(x.shape[-1])(x) for x in inputs]
+    hidden = [keras.layers.Dense(x.shape[-1], activation)(x) for x in inputs]
     if len(shapes) == 1:
         return keras.Model(inputs[0], layer(hidden[0]))
     return keras.Model(inputs, layer(hidden))
@@ -138,6 +159,40 @@ MODELS = {
             encoder(units=LATENT_DIM), decoder(), "bernoulli", seed=3
         )
     ),
+    "DenoisingAutoencoder": Row(
+        lambda: models.DenoisingAutoencoder(
+            encoder(units=LATENT_DIM),
+            decoder(),
+            "bernoulli",
+            corruption=layers.SaltAndPepperNoise(0.5, seed=7),
+            corrupted_weight=2.0,
+            clean_weight=0.5,
+            seed=3,
+        )
+    ),
+    "ContractiveAutoencoder": Row(
+        lambda: models.ContractiveAutoencoder(
+            encoder(units=LATENT_DIM),
+            decoder(),
+            "bernoulli",
+            weight=schedules.LinearWarmUp(5, start=0.1, end=0.5),
+            method="closed_form",
+            seed=3,
+        )
+    ),
+    "ContractiveAutoencoder hutchinson": Row(
+        lambda: models.ContractiveAutoencoder(
+            keras.Sequential([encoder(), keras.layers.Dense(LATENT_DIM)]),
+            decoder(),
+            weight=0.3,
+            method="hutchinson",
+            num_probes=2,
+            second_order_weight=0.2,
+            second_order_stddev=0.3,
+            second_order_samples=2,
+            seed=3,
+        )
+    ),
     "GaussianMixture": Row(
         lambda: models.GaussianMixture(
             2,
@@ -150,6 +205,28 @@ MODELS = {
             seed=3,
         ),
         shapes=((3,),),
+    ),
+    "KSparseAutoencoder": Row(
+        lambda: models.KSparseAutoencoder(
+            encoder(units=LATENT_DIM),
+            decoder(),
+            "bernoulli",
+            k=schedules.LinearWarmUp(2, start=2.0, end=1.0),
+            inference_alpha=1.5,
+            seed=3,
+        )
+    ),
+    "SparseAutoencoder": Row(
+        lambda: models.SparseAutoencoder(
+            sigmoid_encoder(),
+            decoder(),
+            "bernoulli",
+            rho=0.2,
+            beta=schedules.LinearWarmUp(4, start=1.0, end=2.0),
+            layers=["hidden", "code"],
+            momentum=0.5,
+            seed=3,
+        )
     ),
     "VAE": Row(
         lambda: vae(
@@ -180,8 +257,42 @@ VARIANTS = {
 }
 
 LAYERS = {
+    "AdditiveGaussianNoise": Row(
+        lambda: layers.AdditiveGaussianNoise(0.5, seed=7),
+        ((4,),),
+        in_functional,
+    ),
+    "MaskingNoise": Row(
+        lambda: layers.MaskingNoise(0.25, seed=7), ((4,),), in_functional
+    ),
+    "SaltAndPepperNoise": Row(
+        lambda: layers.SaltAndPepperNoise(0.25, -1.0, 2.0, seed=7),
+        ((4,),),
+        in_functional,
+    ),
+    "KSparse": Row(
+        lambda: layers.KSparse(
+            schedules.LinearWarmUp(2, start=3.0, end=1.0), inference_alpha=2.0
+        ),
+        ((4,),),
+        in_functional,
+    ),
+    "BernoulliSparsityRegularizer": Row(
+        lambda: layers.BernoulliSparsityRegularizer(
+            rho=0.2, beta=0.5, momentum=0.5, epsilon=1e-5
+        ),
+        ((4,),),
+        lambda layer, shapes: in_functional(layer, shapes, "sigmoid"),
+    ),
     "Sampling": Row(
         lambda: layers.Sampling(seed=7), ((4,), (4,)), in_functional
+    ),
+    "TiedDense": Row(
+        tied_dense,
+        ((4,),),
+        lambda layer, shapes: keras.Sequential(
+            [keras.Input(shapes[0]), layer.tied_to, layer]
+        ),
     ),
     "Bernoulli": Row(likelihoods.Bernoulli, (IMAGE,), in_functional),
     "Categorical": Row(
