@@ -13,7 +13,8 @@ the test images. The paper has 3.00, 8.01 for logistic PCA and 13.87 for PCA.
 
 What differs from the paper: it trained a restricted Boltzmann machine for each
 layer of sigmoid units, then fine-tuned all by conjugate gradients. Here all is
-trained end to end by Adam, from random weights. `--preset paper` has its
+trained end to end by Adam, from random weights, on MNIST with some noise on the
+input, without which it overfits. `--preset paper` has its
 sigmoid units and cross-entropy, which hardly train like that.
 
 Logistic PCA appears twice, as the paper does not say how its codes were found:
@@ -29,13 +30,14 @@ import numpy as np
 
 import keras_vae
 from keras_vae import evaluation
+from keras_vae import layers
 from keras_vae import networks
 from keras_vae import visualization
 from recipes import harness
 
 # Figure 2B, MNIST, 30 numbers for an image.
 PAPER = {
-    "test_squared_error": 3.00,
+    "deep_squared_error": 3.00,
     "logistic_pca_squared_error": 8.01,
     "pca_squared_error": 13.87,
 }
@@ -52,8 +54,9 @@ PRESETS = {
     "mnist": {
         **_MNIST,
         "batch_size": 256,
-        "epochs": 120,
+        "epochs": 110,
         "linear_epochs": 20,
+        "input_noise": 0.15,
     },
     "paper": {
         **_MNIST,
@@ -86,6 +89,8 @@ class Config(harness.Config):
         loss: squared_error: what is reported; bernoulli: the cross-entropy
             of grey pixels, the paper's choice for training.
         learning_rate: Of the first step; it falls to 0 along a cosine.
+        input_noise: Standard deviation of normal noise on the pixels that the
+            deep one sees in training; 0: none, as in the paper.
         weight_average: Momentum of the averaged weights that are evaluated;
             0: none.
         linear_epochs: Passes for the autoencoder with a linear encoder.
@@ -102,6 +107,7 @@ class Config(harness.Config):
     activation: str = "gelu"
     loss: Literal["bernoulli", "squared_error"] = "squared_error"
     learning_rate: float = 1e-3
+    input_noise: float = 0.0
     weight_average: float = 0.0
     linear_epochs: int = 60
     linear_rate: float = 3e-3
@@ -124,9 +130,8 @@ def build(config, data):
         config.units[::-1],
         config.activation,
     )
-    return autoencoder(
-        config, keras.Model(features.input, code, name="encoder"), logits
-    )
+    encoder = keras.Model(features.input, code, name="encoder")
+    return autoencoder(config, encoder, logits, config.input_noise)
 
 
 def build_linear(config, data):
@@ -143,12 +148,20 @@ def build_linear(config, data):
     return autoencoder(config, encoder, logits)
 
 
-def autoencoder(config, encoder, decoder):
+def autoencoder(config, encoder, decoder, noise=0.0):
     """From a decoder to logits; reconstructions are in [0, 1]."""
     if config.loss == "squared_error":
         (logits,) = decoder.outputs
         pixels = keras.layers.Activation("sigmoid")(logits)
         decoder = keras.Model(decoder.inputs, pixels, name="decoder")
+    if noise:
+        return keras_vae.DenoisingAutoencoder(
+            encoder,
+            decoder,
+            config.loss,
+            corruption=layers.AdditiveGaussianNoise(noise),
+            seed=config.seed,
+        )
     return keras_vae.Autoencoder(
         encoder, decoder, config.loss, seed=config.seed
     )
@@ -218,13 +231,12 @@ def train(config):
         best = run.fit(model, data, monitor)
         if not run.chief:
             return
-        models = {"test": best, "linear_encoder": linear}
+        models = {"deep": best, "linear_encoder": linear}
         reconstructions = reconstruct(config, run, data, models)
         numbers = {
             f"{name}_squared_error": evaluation.squared_error(data.x_test, x)
             for name, x in reconstructions.items()
         }
-        reconstructions["deep"] = reconstructions.pop("test")
         draw(run, best, data, reconstructions)
         paper, note = {}, "The paper has no numbers for these data."
         if (config.data, config.code_dim) == ("mnist", 30):

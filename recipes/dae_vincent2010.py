@@ -46,6 +46,8 @@ _MNIST = {
     "data": "mnist",
     "validation_fraction": 1 / 6,
     "batch_size": 128,
+    "fine_tuning_rate": 1e-3,
+    "fine_tuning_noise": 0.2,
 }
 PRESETS = {
     "default": {},
@@ -53,7 +55,7 @@ PRESETS = {
         **_MNIST,
         "units": (1000,),
         "noise_levels": (0.2,),
-        "epochs": 60,
+        "epochs": 100,
         "fine_tuning_epochs": 0,
     },
     "mnist_stacked": {
@@ -61,7 +63,7 @@ PRESETS = {
         "units": (1000, 1000, 1000),
         "noise_levels": (0.25, 0.25, 0.25),
         "epochs": 15,
-        "fine_tuning_epochs": 20,
+        "fine_tuning_epochs": 30,
     },
     "paper": {
         **_MNIST,
@@ -101,15 +103,16 @@ class Config(harness.Config):
 
     preset: Literal["default", "mnist", "mnist_stacked", "paper"] = "default"
     epochs: int = 100
+    batch_size: int = 50
     units: tuple[int, ...] = (200, 200)
     noise: Literal["masking", "salt_and_pepper", "gaussian"] = "masking"
     noise_levels: tuple[float, ...] = (0.2, 0.2)
     corrupted_weight: float = 1.0
     clean_weight: float = 1.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     fine_tuning_epochs: int = 50
-    fine_tuning_rate: float = 1e-3
-    fine_tuning_noise: float = 0.2
+    fine_tuning_rate: float = 1e-2
+    fine_tuning_noise: float = 0.1
     probe_iterations: int = 100
 
 

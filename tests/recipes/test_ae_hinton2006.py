@@ -34,7 +34,7 @@ def test_smoke(tmp_path):
     metrics = run(tmp_path, "--weight-average", "0.5")
     numbers = metrics["numbers"]
     assert set(numbers) == {
-        "test_squared_error",
+        "deep_squared_error",
         "linear_encoder_squared_error",
         "logistic_pca_squared_error",
         "pca_squared_error",
@@ -53,7 +53,7 @@ def test_cross_entropy_and_no_logistic_pca(tmp_path):
         tmp_path, "--loss", "bernoulli", "--logistic-pca", "0", "--epochs", "1"
     )
     assert set(metrics["numbers"]) == {
-        "test_squared_error",
+        "deep_squared_error",
         "linear_encoder_squared_error",
         "pca_squared_error",
     }

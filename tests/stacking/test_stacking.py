@@ -227,7 +227,7 @@ def kinds():
 def test_the_deep_autoencoder_is_the_levels_one_after_another(
     kind, x, tmp_path
 ):
-    models = stacking.pretrain(stack(**kinds()[kind]), x, verbose=0)
+    models = stack(**kinds()[kind])
     model = deep(models)
     codes = x
     for level in models:
