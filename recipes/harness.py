@@ -153,7 +153,8 @@ class Run:
                 of this library, or a Keras classifier (then `data` have
                 labels).
             data: `Data`.
-            monitor: str, the log whose smallest value marks the best epoch.
+            monitor: str, the log whose smallest value marks the best epoch;
+                None: the last epoch is taken.
             extra: further callbacks.
             stage: None, or str: the folder, inside the run directory, of a
                 recipe that trains several models. One that was trained to
@@ -174,7 +175,7 @@ class Run:
             self._open()
         path = self.path / (stage or "")
         epochs = epochs or self.config.epochs
-        if data.validation is None:
+        if monitor is not None and data.validation is None:
             monitor = monitor.removeprefix("val_")
         watching = [*self._watching(model, data, monitor, path, epochs), *extra]
         backup = callbacks.ExactBackup(path / "backup", watching)

@@ -16,7 +16,7 @@ class SaveBest(keras.callbacks.Callback):
 
     Args:
         path: The .keras file.
-        monitor: str, the log.
+        monitor: str, the log; None: the last epoch counts as the best.
     """
 
     def __init__(self, path, monitor):
@@ -28,9 +28,10 @@ class SaveBest(keras.callbacks.Callback):
         self.best_epoch = None
 
     def on_epoch_end(self, epoch, logs=None):
-        if logs[self.monitor] >= self.best:
-            return
-        self.best = float(logs[self.monitor])
+        if self.monitor is not None:
+            if logs[self.monitor] >= self.best:
+                return
+            self.best = float(logs[self.monitor])
         self.best_epoch = epoch
         if not is_chief(self.model):
             return

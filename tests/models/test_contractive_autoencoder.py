@@ -1,3 +1,5 @@
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -376,3 +378,26 @@ def test_two_replicas_measure_as_one(mirrored, x):
 def test_bad_arguments_are_named(argument, value):
     with pytest.raises(ValueError, match=f"Received: {argument}={value!r}"):
         contractive(**{argument: value})
+
+
+def test_two_replicas_train_as_one_with_the_whole_jacobian(mirrored, x):
+    weights = []
+    for strategy in (tf.distribute.get_strategy(), mirrored):
+        with strategy.scope():
+            model = contractive((6, 5), method="jacobian")
+            fit(model, x[:9])
+        weights.append(model.get_weights())
+    for one, two in zip(*weights, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+
+
+def test_xla_compiles_large_jacobians_in_seconds():
+    """With `batch_jacobian` it takes minutes."""
+    x = np.random.default_rng(0).uniform(size=(100, 784)).astype("float32")
+    encoder = keras_vae.networks.mlp_encoder((784,), (500, 16), "tanh")
+    decoder = keras_vae.networks.mlp_decoder(16, (784,), units=())
+    model = keras_vae.ContractiveAutoencoder(encoder, decoder)
+    model.compile("sgd", jit_compile=True)
+    before = time.process_time()
+    model.fit(x, batch_size=100, verbose=0)
+    assert time.process_time() - before < 30

@@ -44,8 +44,8 @@ def networks(functional=False):
         name="decoder",
     )
     if functional:
-        encoder = keras.Model(encoder.inputs, encoder.outputs[0])
-        decoder = keras.Model(decoder.inputs, decoder.outputs[0])
+        encoder = keras.Model(encoder.inputs[0], encoder.outputs[0])
+        decoder = keras.Model(decoder.inputs[0], decoder.outputs[0])
     return encoder, decoder
 
 

@@ -45,6 +45,14 @@ def test_keeps_the_smallest(tmp_path, model):
     assert [p.name for p in tmp_path.iterdir()] == ["best.keras"]
 
 
+def test_without_a_log_keeps_the_last(tmp_path, model):
+    callback = SaveBest(tmp_path / "best.keras", None)
+    callback.set_model(model)
+    epochs(callback, model, [1.0, 3.0, 2.0])
+    assert saved(tmp_path / "best.keras") == 2.0
+    assert callback.best_epoch == 2
+
+
 def test_a_failed_write_leaves_the_earlier_file(tmp_path, model, monkeypatch):
     callback = SaveBest(tmp_path / "best.keras", "val_loss")
     callback.set_model(model)
