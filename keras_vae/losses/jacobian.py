@@ -7,6 +7,7 @@ that). Networks in half precision are differentiated in half precision; what
 is squared and summed is float32.
 """
 
+import math
 from typing import NamedTuple
 
 import keras
@@ -71,17 +72,31 @@ def full_factors(function, x):
     """The whole Jacobian, one vector-Jacobian product for each code unit.
 
     Args:
-        function: from x to z (batch, ...).
+        function: from x to z (batch, *code), the code's shape static.
         x: float32 tensor (batch, ...).
 
     Returns:
         z and `Factors`.
     """
-    with tf.GradientTape() as tape:
+    with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
         z = function(x)
-        single = tf.cast(z, "float32")
-    return z, Factors(tape.batch_jacobian(single, x), 1.0)
+        units = math.prod(z.shape[1:])
+        flat = tf.reshape(tf.cast(z, "float32"), [-1, units])
+
+    def row(unit):
+        return tape.gradient(
+            flat,
+            x,
+            output_gradients=tf.broadcast_to(unit, tf.shape(flat)),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+
+    # A loop: `batch_jacobian` takes XLA minutes to compile (it folds products
+    # of matrices as large as batch * code).
+    rows = tf.map_fn(row, tf.eye(units))
+    axes = range(rows.shape.rank)
+    return z, Factors(tf.transpose(rows, [1, 0, *axes[2:]]), 1.0)
 
 
 def hutchinson_factors(function, x, probes):

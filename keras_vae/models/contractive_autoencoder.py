@@ -31,7 +31,7 @@ class ContractiveAutoencoder(Autoencoder):
       for each of `num_probes`. Both Jacobians of `second_order_loss` are
       given the same v.
 
-    "auto" takes the first that applies, the second for up to 64 code units.
+    "auto" takes the first that applies, the second for up to 16 code units.
     Examples must not depend on each other in the encoder, as they do in batch
     normalisation. In mixed precision the closed form is computed in float32,
     the others differentiate in half precision and sum squares in float32.

@@ -10,8 +10,11 @@ from keras_vae.losses import jacobian
 
 METHODS = ("auto", "closed_form", "jacobian", "hutchinson")
 
-#: Code units up to which "auto" takes the whole Jacobian.
-LARGEST_FULL = 64
+#: Code units up to which "auto" takes the whole Jacobian. Measured on CPU with
+#: 784-500-code and batches of 100, time of a step against no penalty: 2.6 times
+#: at 16 units and 10 times at 64; one probe, at either size, 1.1 times, and the
+#: mean of its estimates over a batch was within 4 % (standard deviation).
+LARGEST_FULL = 16
 
 #: Layers that move numbers to other places, in row-major order.
 _SHAPE_ONLY = (
