@@ -356,9 +356,7 @@ def train_stages(config, *extra):
             seed=config.seed,
         )
         run.compile(second, keras.optimizers.Adam(), codes)
-        second = run.fit(
-            second, codes, "val_loss", extra=extra, stage="second"
-        )
+        second = run.fit(second, codes, "val_loss", extra=extra, stage="second")
         labelled = run.load(with_labels=True)
         classifier = keras.Sequential(
             [first.encoder, second.encoder, keras.layers.Dense(10)]
