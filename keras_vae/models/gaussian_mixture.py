@@ -230,6 +230,9 @@ class GaussianMixture(TermModel):
         """
         weights = tf.nn.softmax(self._logits).numpy()
         covariances = self._components().covariance().numpy()
+        # Products of matrices are symmetric up to rounding; inverses, and
+        # those who check, want more.
+        covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
         covariances = np.broadcast_to(
             covariances, (self.num_components, self.dim, self.dim)
         )

@@ -23,7 +23,8 @@ def test_images_with_labels(digits, tmp_path):
     model.fit(digits[:32], verbose=0, callbacks=[callback])
     embedding = config_of(tmp_path)
     codes = np.loadtxt(tmp_path / embedding.tensor_path, "float32")
-    np.testing.assert_array_equal(codes, model.encode(x))
+    # Batches of another size: sums in another order.
+    np.testing.assert_allclose(codes, model.encode(x), atol=1e-6)
     metadata = (tmp_path / embedding.metadata_path).read_text()
     assert metadata.splitlines() == list(labels)
     assert list(embedding.sprite.single_image_dim) == [8, 8]
