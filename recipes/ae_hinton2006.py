@@ -34,6 +34,7 @@ from keras_vae import layers
 from keras_vae import networks
 from keras_vae import visualization
 from recipes import harness
+from recipes import optimizers
 
 # Figure 2B, MNIST, 30 numbers for an image.
 PAPER = {
@@ -91,8 +92,6 @@ class Config(harness.Config):
         learning_rate: Of the first step; it falls to 0 along a cosine.
         input_noise: Standard deviation of normal noise on the pixels that the
             deep one sees in training; 0: none, as in the paper.
-        weight_average: Momentum of the averaged weights that are evaluated;
-            0: none.
         linear_epochs: Passes for the autoencoder with a linear encoder.
         linear_rate: Its first learning rate.
         logistic_pca: Training images for logistic PCA; 0: none.
@@ -108,7 +107,6 @@ class Config(harness.Config):
     loss: Literal["bernoulli", "squared_error"] = "squared_error"
     learning_rate: float = 1e-3
     input_noise: float = 0.0
-    weight_average: float = 0.0
     linear_epochs: int = 60
     linear_rate: float = 3e-3
     logistic_pca: int = 1000
@@ -167,24 +165,12 @@ def autoencoder(config, encoder, decoder, noise=0.0):
     )
 
 
-def optimizer(config, data, rate, epochs):
-    """Adam and its schedule."""
-    return keras.optimizers.Adam(
-        keras.optimizers.schedules.CosineDecay(
-            rate, epochs * data.steps_per_epoch
-        ),
-        use_ema=config.weight_average > 0,
-        ema_momentum=config.weight_average or 0.99,
-    )
-
-
 # === Results ===
 
 
 def reconstruct(config, run, data, models):
     """Reconstructions of the test images, by who made them."""
-    arrays = run.arrays()
-    x_train = arrays.x_train / np.float32(arrays.pixel_max)
+    x_train = run.arrays().as_float32().x_train
     reconstructions = {
         name: model.predict(data.x_test, batch_size=1000, verbose=0)
         for name, model in models.items()
@@ -217,16 +203,14 @@ def train(config):
         linear_epochs = config.linear_epochs
         with run.strategy.scope():
             linear = build_linear(config, data)
-            rate = config.linear_rate
-            adam = optimizer(config, data, rate, linear_epochs)
+            adam = optimizers.adam(config.linear_rate, linear_epochs, data)
             run.compile(linear, adam, data)
         linear = run.fit(
             linear, data, monitor, stage="linear", epochs=linear_epochs
         )
         with run.strategy.scope():
             model = build(config, data)
-            rate = config.learning_rate
-            adam = optimizer(config, data, rate, config.epochs)
+            adam = optimizers.adam(config.learning_rate, config.epochs, data)
             run.compile(model, adam, data)
         best = run.fit(model, data, monitor)
         if not run.chief:

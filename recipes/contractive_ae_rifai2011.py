@@ -34,6 +34,7 @@ from keras_vae import evaluation
 from keras_vae import layers
 from keras_vae import visualization
 from recipes import harness
+from recipes import optimizers
 
 KINDS = ("plain", "denoising", "contractive")
 
@@ -118,15 +119,6 @@ def build(config, data, kind):
     return keras_vae.Autoencoder(encoder, decoder, **shared)
 
 
-def optimizer(config, data):
-    """Adam whose learning rate falls to 0 over the run."""
-    return keras.optimizers.Adam(
-        keras.optimizers.schedules.CosineDecay(
-            config.learning_rate, config.epochs * data.steps_per_epoch
-        )
-    )
-
-
 def measure(model, x):
     """Numbers of clean images, by name."""
     statistics = evaluation.jacobian_statistics(model, x, batch_size=1000)
@@ -183,7 +175,9 @@ def train(config):
         for kind in KINDS:
             with run.strategy.scope():
                 model = build(config, data, kind)
-                run.compile(model, optimizer(config, data), data)
+                rate = config.learning_rate
+                adam = optimizers.adam(rate, config.epochs, data)
+                run.compile(model, adam, data)
             models[kind] = run.fit(model, data, "val_loss", stage=kind)
         if not run.chief:
             return

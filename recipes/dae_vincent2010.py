@@ -31,6 +31,8 @@ from keras_vae import layers
 from keras_vae import stacking
 from keras_vae import visualization
 from recipes import harness
+from recipes import optimizers
+from recipes.probe import probe
 
 NOISE = {
     "masking": layers.MaskingNoise,
@@ -152,15 +154,6 @@ def build(config, event_shape):
     return stack
 
 
-def adam(rate, epochs, data):
-    """Adam whose learning rate falls to 0 over the epochs."""
-    return keras.optimizers.Adam(
-        keras.optimizers.schedules.CosineDecay(
-            rate, epochs * data.steps_per_epoch
-        )
-    )
-
-
 # === Stages ===
 
 
@@ -173,8 +166,8 @@ def pretrain(config, run, arrays):
     def fit(index, model, x, validation):
         data = run.data_of(x, validation, x_test[-1], arrays.y_test)
         with run.strategy.scope():
-            optimizer = adam(config.learning_rate, config.epochs, data)
-            run.compile(model, optimizer, data)
+            adam = optimizers.adam(config.learning_rate, config.epochs, data)
+            run.compile(model, adam, data)
         stage = stage_name(index)
         best = run.fit(model, data, "val_reconstruction_loss", stage=stage)
         x_test.append(evaluation.encode_in_batches(best, x_test[-1]))
@@ -204,7 +197,7 @@ def fine_tune(config, run, arrays):
         epochs = config.fine_tuning_epochs
         run.compile(
             model,
-            adam(config.fine_tuning_rate, epochs, data),
+            optimizers.adam(config.fine_tuning_rate, epochs, data),
             data,
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=[error],
@@ -231,32 +224,16 @@ def evaluate(config, arrays, stack, deep, classifier):
         name = f"test_reconstruction_loss_{stage_name(index)}"
         numbers[name] = logs["reconstruction_loss"]
         x = evaluation.encode_in_batches(model, x)
-    numbers["pixels_error"] = probe(config, arrays, lambda x: x)
+    numbers["pixels_error"] = probe(config, arrays, lambda x: x).error
     numbers["logistic_regression_error"] = probe(
         config, arrays, lambda x: evaluation.encode_in_batches(deep, x)
-    )
+    ).error
     if classifier is not None:
         logits = classifier.predict(arrays.x_test, batch_size=1000, verbose=0)
         numbers["fine_tuned_error"] = float(
             np.mean(error(arrays.y_test, logits))
         )
     return numbers
-
-
-def probe(config, arrays, encode):
-    """Error in percent of logistic regression on codes."""
-    labels = [arrays.y_train]
-    if len(arrays.x_validation):
-        labels.append(arrays.y_validation)
-    return evaluation.logistic_regression(
-        encode(np.concatenate([arrays.x_train, arrays.x_validation])),
-        np.concatenate(labels),
-        encode(arrays.x_test),
-        arrays.y_test,
-        max_iter=config.probe_iterations,
-        seed=config.seed,
-        verbose=1,
-    ).error
 
 
 def draw(run, stack, deep, x):
@@ -276,12 +253,7 @@ def draw(run, stack, deep, x):
 
 def train(config):
     with harness.Run("dae_vincent2010", config) as run:
-        arrays = run.arrays()
-        images = {
-            name: (getattr(arrays, name) / np.float32(arrays.pixel_max))
-            for name in ("x_train", "x_validation", "x_test")
-        }
-        arrays = dataclasses.replace(arrays, **images)
+        arrays = run.arrays().as_float32()
         stack = pretrain(config, run, arrays)
         classifier = None
         if config.fine_tuning_epochs:

@@ -31,6 +31,8 @@ from keras_vae import layers
 from keras_vae import schedules
 from keras_vae import visualization
 from recipes import harness
+from recipes import optimizers
+from recipes.probe import probe
 
 # Errors in percent on MNIST, table 1.
 TABLE_1 = {40: 1.54, 25: 1.35, 10: 2.10}
@@ -126,15 +128,6 @@ def schedule(config, data, k):
     return schedules.LinearWarmUp(half, max(k, config.first_k), k)
 
 
-def optimizer(config, data):
-    """Adam and its schedule."""
-    return keras.optimizers.Adam(
-        keras.optimizers.schedules.CosineDecay(
-            config.learning_rate, config.epochs * data.steps_per_epoch
-        )
-    )
-
-
 # === Stages ===
 
 
@@ -142,7 +135,8 @@ def train_one(config, run, data, k):
     """The model of the last epoch."""
     with run.strategy.scope():
         model = build(config, data.event_shape, schedule(config, data, k))
-        run.compile(model, optimizer(config, data), data)
+        adam = optimizers.adam(config.learning_rate, config.epochs, data)
+        run.compile(model, adam, data)
     # Not the epoch that reconstructed best: that was one of a larger k.
     return run.fit(model, data, monitor=None, stage=f"k{k}")
 
@@ -157,23 +151,6 @@ def with_alpha(model, k, alpha):
 
 
 # === Results ===
-
-
-def probe(config, arrays, encode):
-    """Result of logistic regression on codes of all images but the test's."""
-    x, labels = arrays.x_train, arrays.y_train
-    if len(arrays.x_validation):
-        x = np.concatenate([x, arrays.x_validation])
-        labels = np.concatenate([labels, arrays.y_validation])
-    return evaluation.logistic_regression(
-        encode(x),
-        labels,
-        encode(arrays.x_test),
-        arrays.y_test,
-        max_iter=config.probe_iterations,
-        seed=config.seed,
-        verbose=1,
-    )
 
 
 def choose_alpha(config, arrays, model, k):
@@ -238,12 +215,7 @@ def draw(run, models, data):
 
 def train(config):
     with harness.Run("k_sparse_ae_makhzani2014", config) as run:
-        arrays = run.arrays()
-        images = {
-            name: getattr(arrays, name) / np.float32(arrays.pixel_max)
-            for name in ("x_train", "x_validation", "x_test")
-        }
-        arrays = dataclasses.replace(arrays, **images)
+        arrays = run.arrays().as_float32()
         data = run.load()
         models = {k: train_one(config, run, data, k) for k in config.k}
         if not run.chief:

@@ -32,6 +32,7 @@ from keras_vae import evaluation
 from keras_vae import likelihoods
 from keras_vae import visualization
 from recipes import harness
+from recipes import optimizers
 
 PRESETS = {
     "default": {},
@@ -116,15 +117,6 @@ def build(config, event_shape):
     )
 
 
-def optimizer(config, data):
-    """Adam and its schedule."""
-    return keras.optimizers.Adam(
-        keras.optimizers.schedules.CosineDecay(
-            config.learning_rate, config.epochs * data.steps_per_epoch
-        )
-    )
-
-
 def evaluate(config, model, x):
     """Numbers of the test images, by name."""
     statistics = evaluation.sparsity_statistics(model, x, config.active)
@@ -155,7 +147,8 @@ def train(config):
         data = run.load()
         with run.strategy.scope():
             model = build(config, data.event_shape)
-            run.compile(model, optimizer(config, data), data)
+            adam = optimizers.adam(config.learning_rate, config.epochs, data)
+            run.compile(model, adam, data)
         best = run.fit(model, data, "val_loss")
         if not run.chief:
             return

@@ -36,3 +36,12 @@ class Arrays:
         """The pixel value that stands for 1: 255 in uint8 grey images."""
         grey = self.x_train.dtype == np.uint8 and self.x_train.max() > 1
         return 255 if grey else 1
+
+    def as_float32(self):
+        """The same with float32 images in [0, 1], as pipelines yield them."""
+        splits = ("x_train", "x_validation", "x_test")
+        scale = np.float32(self.pixel_max)
+        return dataclasses.replace(
+            self,
+            **{s: getattr(self, s).astype("float32") / scale for s in splits},
+        )

@@ -127,6 +127,20 @@ def test_floats_bools_and_black_images(tmp_path):
     assert load_arrays("black", tmp_path).pixel_max == 1
 
 
+@pytest.mark.parametrize("name", ["small", "split"])
+def test_as_float32_is_what_pipelines_yield(folder, name):
+    arrays = load_arrays(name, data_dir=folder)
+    scaled = arrays.as_float32()
+    assert scaled.pixel_max == 1
+    np.testing.assert_array_equal(scaled.y_train, arrays.y_train)
+    for split in ("x_train", "x_validation", "x_test"):
+        x = getattr(scaled, split)
+        assert x.dtype == np.float32
+        np.testing.assert_allclose(
+            x, getattr(arrays, split) / arrays.pixel_max, rtol=1e-6
+        )
+
+
 def test_environment_and_precedence(folder, monkeypatch, tmp_path_factory):
     monkeypatch.setenv("KERAS_VAE_DATA", str(folder))
     assert load_arrays("small").x_train.shape == (45, 4, 3, 1)

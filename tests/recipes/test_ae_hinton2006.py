@@ -31,7 +31,7 @@ def run(path, *flags):
 
 
 def test_smoke(tmp_path):
-    metrics = run(tmp_path, "--weight-average", "0.5")
+    metrics = run(tmp_path, "--input-noise", "0.1")
     numbers = metrics["numbers"]
     assert set(numbers) == {
         "deep_squared_error",
