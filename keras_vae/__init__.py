@@ -17,26 +17,34 @@ from keras_vae import serving
 from keras_vae import stacking
 from keras_vae import visualization
 from keras_vae.models import VAE
+from keras_vae.models import VQVAE
+from keras_vae.models import VQVAE2
 from keras_vae.models import Autoencoder
 from keras_vae.models import ContractiveAutoencoder
 from keras_vae.models import DenoisingAutoencoder
 from keras_vae.models import GaussianMixture
 from keras_vae.models import KSparseAutoencoder
+from keras_vae.models import PixelSNAIL
 from keras_vae.models import SparseAutoencoder
 from keras_vae.models import TermModel
+from keras_vae.models import VQGenerator
 from keras_vae.serving import export_model
 
 __version__ = metadata.version("keras_vae")
 
 __all__ = [
     "VAE",
+    "VQVAE",
+    "VQVAE2",
     "Autoencoder",
     "ContractiveAutoencoder",
     "DenoisingAutoencoder",
     "GaussianMixture",
     "KSparseAutoencoder",
+    "PixelSNAIL",
     "SparseAutoencoder",
     "TermModel",
+    "VQGenerator",
     "callbacks",
     "datasets",
     "evaluation",

@@ -38,6 +38,28 @@ def all_reduce_sum(tensors):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
+def global_span(rows):
+    """Where the `rows` of this replica lie in the global batch.
+
+    Args:
+        rows: scalar integer tensor, a number that may differ by replica.
+
+    Returns:
+        (first, total): int32 scalars, the number of rows on the replicas
+        before this one and on all of them.
+    """
+    rows = tf.cast(rows, "int32")
+    if num_replicas() == 1:
+        return tf.zeros_like(rows), rows
+    context = tf.distribute.get_replica_context()
+    index = context.replica_id_in_sync_group
+    sizes = all_reduce_sum(
+        tf.one_hot(index, context.num_replicas_in_sync, dtype="int32") * rows
+    )
+    first = tf.cumsum(sizes, exclusive=True)[index]
+    return first, tf.reduce_sum(sizes)
+
+
 def fresh_seed():
     """An int seed from Python's generator (`keras.utils.set_random_seed`)."""
     return python_random.getrandbits(31)
@@ -105,24 +127,13 @@ class Noise:
         self._site = 0
         self._span = None
         if rows is not None and num_replicas() > 1:
-            self._span = (rows, *self._global_span(rows))
+            self._span = (rows, *global_span(rows))
 
     def fold(self, index):
         """Independent noise of the same rows, for iteration `index`."""
         noise = Noise(fold_in(self.next_seed(), index))
         noise._span = self._span
         return noise
-
-    @staticmethod
-    def _global_span(rows):
-        context = tf.distribute.get_replica_context()
-        index = context.replica_id_in_sync_group
-        sizes = all_reduce_sum(
-            tf.one_hot(index, context.num_replicas_in_sync, dtype="int32")
-            * tf.cast(rows, "int32")
-        )
-        first = tf.cumsum(sizes, exclusive=True)[index]
-        return first, tf.reduce_sum(sizes)
 
     def next_seed(self):
         """Seed of the next draw site; equal on all replicas."""
@@ -139,6 +150,13 @@ class Noise:
     def uniform(self, shape, axis=0):
         """Uniform in [0, 1), float32; `axis` is the batch axis of `shape`."""
         return self._integers(shape, axis) * 2.0**-23
+
+    def shared_uniform(self, shape):
+        """Uniform in [0, 1), float32, no axis of the batch.
+
+        The numbers are those of all replicas, see `current_noise`.
+        """
+        return _integers(shape, self.next_seed()) * 2.0**-23
 
     def _integers(self, shape, axis):
         """Uniform integers below 2**23, as float32.
@@ -186,11 +204,12 @@ def noise_scope(noise):
         _ACTIVE.noise = outer
 
 
-def current_noise(seed_generator=None):
+def current_noise(seed_generator=None, shared=False):
     """The noise of the enclosing model step, else one from `seed_generator`.
 
     Keras's generators hold equal states on all replicas: alone, the replica's
-    number is folded in, so that replicas draw different noise.
+    number is folded in, so that replicas draw different noise, unless it is
+    to be `shared`.
     """
     noise = getattr(_ACTIVE, "noise", None)
     if noise is not None:
@@ -199,6 +218,6 @@ def current_noise(seed_generator=None):
         raise RuntimeError("Noise is drawn inside `noise_scope` only.")
     seed = keras.ops.convert_to_tensor(seed_generator.next())
     context = tf.distribute.get_replica_context()
-    if context and context.num_replicas_in_sync > 1:
+    if context and context.num_replicas_in_sync > 1 and not shared:
         seed = fold_in(seed, context.replica_id_in_sync_group)
     return Noise(seed)

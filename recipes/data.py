@@ -17,9 +17,10 @@ class Data:
         train: Callable from an epoch to the endless batches from it on.
         steps_per_epoch: Batches in one epoch.
         validation: `tf.data.Dataset` of batches, or None.
-        x_test: float32 array of test examples, in the order of the source.
+        x_test: Array of test examples, or dict of them, in the order of the
+            source.
         y_test: Their labels, or None.
-        mean: Mean training example, or None.
+        mean: Mean training image, or None.
     """
 
     train: Callable[[int], tf.data.Dataset]
@@ -31,7 +32,8 @@ class Data:
 
     @property
     def event_shape(self):
-        return self.x_test.shape[1:]
+        """Shape of one example, of the first array of a dict."""
+        return tf.nest.flatten(self.x_test)[0].shape[1:]
 
     def examples(self, num=None):
         """Test examples and their labels, in an order that mixes classes."""
@@ -55,15 +57,16 @@ class Data:
             first.validation,
             inputs(first.test),
             arrays.y_test,
-            arrays.x_train.mean(0, dtype="float64") / arrays.pixel_max,
+            None
+            if isinstance(arrays.x_train, dict)
+            else arrays.x_train.mean(0, dtype="float64") / arrays.pixel_max,
         )
 
 
 def inputs(batches):
     """The inputs of a data set, without labels, as one array."""
-    return np.concatenate(
-        [
-            batch[0] if isinstance(batch, tuple) else batch
-            for batch in batches.as_numpy_iterator()
-        ]
-    )
+    parts = [
+        batch[0] if isinstance(batch, tuple) else batch
+        for batch in batches.as_numpy_iterator()
+    ]
+    return tf.nest.map_structure(lambda *arrays: np.concatenate(arrays), *parts)

@@ -107,7 +107,7 @@ class Run:
         return self._data_of(self.arrays(), binarize, with_labels)
 
     def data_of(self, x_train, x_validation, x_test, y_test=None):
-        """Arrays, such as the codes of images, as `Data`."""
+        """Arrays, or dicts of them, such as codes of images, as `Data`."""
         return self._data_of(
             datasets.Arrays(x_train, None, x_validation, None, x_test, y_test)
         )
@@ -251,9 +251,11 @@ class Run:
             callbacks.HistoryCSV(path / "history.csv"),
             SaveBest(path / "best.keras", monitor),
         ]
+        if not has_codes:
+            return watching
         logs = path / "logs"
         x, labels = data.examples(1000)
-        if has_codes and is_image_batch(x):
+        if is_image_batch(x):
             watching.append(
                 callbacks.ImageGrid(
                     x[:20],
@@ -262,7 +264,7 @@ class Run:
                     image_dir=path / "figures" / "training",
                 )
             )
-        if has_codes:
+        if not hasattr(model, "encode_indices"):
             watching.append(
                 callbacks.EmbeddingProjector(x, labels, log_dir=logs)
             )

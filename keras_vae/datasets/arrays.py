@@ -8,7 +8,8 @@ class Arrays:
     """The three splits of an image set in memory.
 
     Images are (count, height, width, channels), either float32 in [0, 1] or
-    uint8; labels are int32 (count,), or None where the set has none.
+    uint8; labels are int32 (count,), or None where the set has none. In the
+    place of images there may be codes of any shape, or dicts of arrays.
 
     Args:
         x_train: Training images.
@@ -34,7 +35,10 @@ class Arrays:
     @property
     def pixel_max(self):
         """The pixel value that stands for 1: 255 in uint8 grey images."""
-        grey = self.x_train.dtype == np.uint8 and self.x_train.max() > 1
+        x = self.x_train
+        if isinstance(x, dict):
+            return 1
+        grey = x.dtype == np.uint8 and x.max() > 1
         return 255 if grey else 1
 
     def as_float32(self):

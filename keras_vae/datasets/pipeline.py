@@ -74,7 +74,8 @@ def from_arrays(
             initial_epoch=start_epoch)
 
     Args:
-        arrays: `Arrays`: images, or the codes of images.
+        arrays: `Arrays`: images, or codes of images; int32 and int64 values
+            are indices and are left as they are.
         with_labels: Whether batches are (x, label) pairs, for a classifier or
             an evaluation: an autoencoder's `fit` takes the second of a pair
             for the target.
@@ -124,7 +125,7 @@ def from_arrays(
     splits = ("train", "validation", "test")
     images = {split: getattr(arrays, f"x_{split}") for split in splits}
     labels = {split: getattr(arrays, f"y_{split}") for split in splits}
-    sizes = {split: len(images[split]) for split in splits}
+    sizes = {s: len(tf.nest.flatten(images[s])[0]) for s in splits}
     if with_labels and any(labels[s] is None for s in splits if sizes[s]):
         raise ValueError(
             f"The data set has no labels. Received: with_labels={with_labels}"
@@ -161,7 +162,9 @@ def from_arrays(
         train=batches["train"],
         validation=batches.get("validation"),
         test=batches["test"],
-        event_shape=arrays.x_train.shape[1:],
+        event_shape=tf.nest.map_structure(
+            lambda x: x.shape[1:], arrays.x_train
+        ),
         steps_per_epoch=_steps(sizes["train"], batch_size, drop_remainder),
         sizes=sizes,
     )
@@ -216,15 +219,25 @@ def _shuffled(count, batch_size, drop_remainder, key, start_epoch):
     )
 
 
+def _in_unit_range(x, pixel_max):
+    """Pixels in float32; indices stay what they are."""
+    if x.dtype in (tf.int32, tf.int64):
+        return x
+    return tf.cast(x, "float32") / pixel_max
+
+
 def _gather(positions, images, labels, pixel_max, noise):
     """Turn the positions of each batch into the batch."""
     # Gathered by the host: a copy on the accelerator would travel back.
     with tf.device("CPU:0"):
-        images = tf.constant(images)
+        images = tf.nest.map_structure(tf.constant, images)
         labels = None if labels is None else tf.constant(labels)
 
     def fetch(rows, epoch, step):
-        x = tf.cast(tf.gather(images, rows), "float32") / pixel_max
+        x = tf.nest.map_structure(
+            lambda values: _in_unit_range(tf.gather(values, rows), pixel_max),
+            images,
+        )
         if noise is not None:
             x = bernoulli(x, fold_in(fold_in(noise, epoch), step))
         return x if labels is None else (x, tf.gather(labels, rows))

@@ -11,6 +11,7 @@ from keras_vae.layers.salt_and_pepper_noise import SaltAndPepperNoise
 from keras_vae.layers.sampling import Sampling
 from keras_vae.layers.tied_dense import TiedDense
 from keras_vae.layers.tied_dense import retie
+from keras_vae.layers.vector_quantizer import VectorQuantizer
 
 __all__ = [
     "AdditiveGaussianNoise",
@@ -21,5 +22,6 @@ __all__ = [
     "SaltAndPepperNoise",
     "Sampling",
     "TiedDense",
+    "VectorQuantizer",
     "retie",
 ]

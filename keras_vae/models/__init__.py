@@ -6,16 +6,24 @@ from keras_vae.models.contractive_autoencoder import ContractiveAutoencoder
 from keras_vae.models.denoising_autoencoder import DenoisingAutoencoder
 from keras_vae.models.gaussian_mixture import GaussianMixture
 from keras_vae.models.k_sparse_autoencoder import KSparseAutoencoder
+from keras_vae.models.pixel_snail import PixelSNAIL
 from keras_vae.models.sparse_autoencoder import SparseAutoencoder
 from keras_vae.models.vae import VAE
+from keras_vae.models.vq_generator import VQGenerator
+from keras_vae.models.vq_vae import VQVAE
+from keras_vae.models.vq_vae2 import VQVAE2
 
 __all__ = [
     "VAE",
+    "VQVAE",
+    "VQVAE2",
     "Autoencoder",
     "ContractiveAutoencoder",
     "DenoisingAutoencoder",
     "GaussianMixture",
     "KSparseAutoencoder",
+    "PixelSNAIL",
     "SparseAutoencoder",
     "TermModel",
+    "VQGenerator",
 ]

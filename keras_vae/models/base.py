@@ -295,6 +295,11 @@ class TermModel(keras.Model):
             if metric is not self._regularization or self._regularized
         ]
 
+    @property
+    def _default_save_signature(self):
+        # Keras would serve `call` of float inputs beside what a model exports.
+        return None
+
     def reset_metrics(self):
         super().reset_metrics()
         self._evaluation_step.assign(0)

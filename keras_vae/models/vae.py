@@ -7,7 +7,6 @@ from keras_vae import priors
 from keras_vae import random
 from keras_vae.losses import importance_weighted_bound
 from keras_vae.models import architecture
-from keras_vae.models.batching import BatchFunctions
 from keras_vae.models.encoder_decoder import EncoderDecoder
 
 # Decoded rows held at once by `log_likelihood`: what a core's cache likes.
@@ -115,7 +114,6 @@ class VAE(EncoderDecoder):
         self.add_term("kl_loss", weight=beta if is_elbo else 0.0, elbo=True)
         if not is_elbo:
             self.add_term("neg_iw_bound")
-        self._batches = BatchFunctions(self.distribute_strategy)
 
     def build_latent(self, features_shape):
         if not self.posterior_layer.built:
@@ -255,7 +253,7 @@ class VAE(EncoderDecoder):
         Returns:
             float32 NumPy array (n,), nats.
         """
-        x = self._exact_data(x)
+        x = self.exact_data(x)
 
         def elbo(rows, index, num_samples, seed):
             noise = random.Noise(random.fold_in(seed, index), tf.shape(rows)[0])
@@ -302,7 +300,7 @@ class VAE(EncoderDecoder):
                 "`num_samples` must be at least 1. "
                 f"Received: num_samples={num_samples}"
             )
-        x = self._exact_data(x)
+        x = self.exact_data(x)
 
         def log_prob(rows, index, num_samples, seed):
             return self._log_prob(
@@ -313,13 +311,6 @@ class VAE(EncoderDecoder):
         return self._batches.map(
             "log_prob", log_prob, x, batch_size, args, verbose
         )
-
-    def _exact_data(self, x):
-        x = np.asarray(x)
-        self.ensure_built(x[:1])
-        self.check_data(x)
-        self.likelihood.validate_exact(x)
-        return x.astype("float32")
 
     def _log_prob(self, x, num_samples, seed):
         """Streaming log-mean-exp of importance weights: (batch,)."""

@@ -8,5 +8,18 @@ from keras_vae.networks.conv import conv_decoder
 from keras_vae.networks.conv import conv_encoder
 from keras_vae.networks.mlp import mlp_decoder
 from keras_vae.networks.mlp import mlp_encoder
+from keras_vae.networks.residual import residual_decoder
+from keras_vae.networks.residual import residual_encoder
+from keras_vae.networks.residual import residual_stack
+from keras_vae.networks.vq_vae2 import vq_vae2_networks
 
-__all__ = ["conv_decoder", "conv_encoder", "mlp_decoder", "mlp_encoder"]
+__all__ = [
+    "conv_decoder",
+    "conv_encoder",
+    "mlp_decoder",
+    "mlp_encoder",
+    "residual_decoder",
+    "residual_encoder",
+    "residual_stack",
+    "vq_vae2_networks",
+]

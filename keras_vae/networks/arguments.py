@@ -30,10 +30,10 @@ def positive_ints(name, values, length=None):
     return sizes
 
 
-def initializers(initializer, seed, count):
-    """Return `count` copies of an initializer, each with a seed of its own.
+def spawn_seeds(seed, count):
+    """Return `count` seeds that follow from one, drawn if that is None.
 
-    Without a seed one is drawn from Python's generator, which
+    It is then drawn from Python's generator, which
     `keras.utils.set_random_seed` sets.
     """
     if seed is None:
@@ -43,15 +43,18 @@ def initializers(initializer, seed, count):
             "`seed` must be None or a non-negative integer. "
             f"Received: seed={seed!r}"
         )
+    seeds = np.random.SeedSequence(int(seed)).generate_state(count)
+    return [int(s >> 1) for s in seeds]
+
+
+def initializers(initializer, seed, count):
+    """Return `count` copies of an initializer, each with a seed of its own."""
+    seeds = spawn_seeds(seed, count)
     initializer = keras.initializers.get(initializer)
     config = getattr(initializer, "get_config", dict)()
     if "seed" not in config:
         return [initializer] * count
-    seeds = np.random.SeedSequence(int(seed)).generate_state(count)
-    return [
-        type(initializer).from_config({**config, "seed": int(s >> 1)})
-        for s in seeds
-    ]
+    return [type(initializer).from_config({**config, "seed": s}) for s in seeds]
 
 
 def constant_initializer(name, value, shape):

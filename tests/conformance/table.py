@@ -17,6 +17,7 @@ from keras_vae import models
 from keras_vae import posteriors
 from keras_vae import priors
 from keras_vae import schedules
+from keras_vae.layers.codebook import Codebook
 
 IMAGE = (3, 2, 1)
 COLOUR = (3, 2, 3)
@@ -24,6 +25,9 @@ LATENT_DIM = 2
 
 #: Where public classes live; `__all__` of each is the API.
 PACKAGES = (models, layers, likelihoods, posteriors, priors, schedules)
+
+#: Parts of other layers, which hold and save them.
+PARTS = {Codebook}
 
 #: Bases without instances of their own.
 ABSTRACT = {
@@ -67,6 +71,17 @@ def decoder(params_shape=IMAGE):
     )
 
 
+def codes_networks():
+    """A vector of LATENT_DIM for each pixel, and back."""
+    encoder = keras.Sequential(
+        [keras.Input(IMAGE), keras.layers.Dense(LATENT_DIM)]
+    )
+    decoder = keras.Sequential(
+        [keras.Input((*IMAGE[:-1], LATENT_DIM)), keras.layers.Dense(1)]
+    )
+    return encoder, decoder
+
+
 def vae(likelihood="bernoulli", event_shape=IMAGE, **kwargs):
     likelihood = likelihoods.get(likelihood)
     params_shape = likelihood.params_shape(event_shape)
@@ -94,6 +109,13 @@ def in_functional(layer, shapes, activation=None):
     if len(shapes) == 1:
         return keras.Model(inputs[0], layer(hidden[0]))
     return keras.Model(inputs, layer(hidden))
+
+
+def first_output(layer, shapes):
+    """As `in_functional`, for a layer with several outputs."""
+    inputs = keras.Input(shapes[0])
+    outputs, *_ = layer(keras.layers.Dense(shapes[0][-1])(inputs))
+    return keras.Model(inputs, outputs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,6 +257,28 @@ MODELS = {
             num_samples=2,
         )
     ),
+    "VQVAE": Row(
+        lambda: models.VQVAE(
+            *codes_networks(),
+            4,
+            LATENT_DIM,
+            commitment_weight=0.5,
+            ema_decay=None,
+            quantizer_options={"init_batches": 1, "dead_threshold": 0.1},
+            seed=3,
+        )
+    ),
+    "VQVAE moving averages": Row(
+        lambda: models.VQVAE(
+            *codes_networks(),
+            4,
+            LATENT_DIM,
+            "bernoulli",
+            ema_decay=0.8,
+            quantizer_options={"code_dim": 1, "dead_threshold": 0.0},
+            seed=3,
+        )
+    ),
     "VAE iwae": Row(lambda: vae(objective="iwae", num_samples=2)),
 }
 
@@ -283,6 +327,13 @@ LAYERS = {
         ),
         ((4,),),
         lambda layer, shapes: in_functional(layer, shapes, "sigmoid"),
+    ),
+    "VectorQuantizer": Row(
+        lambda: layers.VectorQuantizer(
+            4, 3, 0.5, 0.9, init_batches=1, code_dim=2, metric="cosine", seed=7
+        ),
+        ((2, 3),),
+        first_output,
     ),
     "Sampling": Row(
         lambda: layers.Sampling(seed=7), ((4,), (4,)), in_functional

@@ -37,7 +37,7 @@ def test_terms_and_outputs_are_single(name):
         assert model.encode(x).dtype == tf.float32
         assert model.posterior(x).dtype == tf.float32
     if hasattr(model, "decoder"):
-        z = tf.zeros([4, table.LATENT_DIM])
+        z = tf.zeros([4, *model.latent_shape()])
         assert model.decoder(z).dtype == tf.bfloat16
         assert model.output_distribution(z).dtype == tf.float32
         assert model.decode(z).dtype == tf.float32

@@ -1,0 +1,102 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_vae import data_checks
+from keras_vae import likelihoods
+from keras_vae.models import architecture
+from keras_vae.models.base import TermModel
+from keras_vae.models.batching import BatchFunctions
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class LikelihoodModel(TermModel):
+    """Base of the models that reconstruct data under a likelihood.
+
+    A subclass must declare terms and override `compute_terms`, `encode`,
+    `decode`, `known_event_shape`, and `build`, which calls the one here.
+
+    Args:
+        likelihood: `Likelihood` or its name.
+        **kwargs: `seed`, `name`, `dtype`.
+    """
+
+    def __init__(self, likelihood, **kwargs):
+        super().__init__(**kwargs)
+        self.likelihood = likelihoods.get(likelihood)
+        self._event_shape = None
+        self._batches = BatchFunctions(self.distribute_strategy)
+
+    def encode(self, x):
+        """Deterministic codes of x."""
+        raise NotImplementedError
+
+    def decode(self, z):
+        """Mean of p(x | z): float32 tensor (batch, *event_shape)."""
+        raise NotImplementedError
+
+    def known_event_shape(self):
+        """Shape of one example that the networks take, None if not known."""
+        raise NotImplementedError
+
+    @property
+    def event_shape(self):
+        """Shape of one example; known once the model is built."""
+        if self._event_shape is None:
+            raise ValueError(
+                f"{type(self).__name__} is not built: call it on a batch, or "
+                "`build((None, *event_shape))`. Received: built=False"
+            )
+        return self._event_shape
+
+    def build(self, input_shape):
+        self._event_shape = tuple(input_shape)[1:]
+
+    def build_likelihood(self, params_shape):
+        """Checks the shape (batch, ...) of the parameters, and builds."""
+        architecture.check_params(
+            params_shape[1:], self._event_shape, self.likelihood
+        )
+        if not self.likelihood.built:
+            self.likelihood.build(tuple(params_shape))
+
+    def check_data(self, x, y=None):
+        data_checks.check_target(x, y)
+        expected = self._event_shape or self.known_event_shape()
+        if expected is not None and x.shape[1:] != tuple(expected):
+            raise ValueError(
+                f"`x` must have shape (batch, *{tuple(expected)}), as the "
+                f"encoder. Received: x of shape {x.shape}"
+            )
+        data_checks.check_dtype(x, "x")
+        data_checks.check_finite(x, "x")
+        if y is None:
+            self.likelihood.validate(x, "x")
+        else:
+            self.likelihood.validate(y, "y")
+
+    def reconstruct(self, x):
+        """Mean of p(x | z) at the code of x: tensor (batch, *event_shape)."""
+        return self.decode(self.encode(x))
+
+    def call(self, x, training=False):
+        return self.reconstruct(x)
+
+    def ensure_built(self, x):
+        """x as a tensor; the model is built for it if it was not."""
+        x = tf.convert_to_tensor(x)
+        if not self.built:
+            self.build((None, *x.shape[1:]))
+        return x
+
+    def exact_data(self, x):
+        """x as float32 NumPy array, in the support of a normalised p(x | z).
+
+        Raises:
+            ValueError: if it is not, or the likelihood is not normalised.
+        """
+        x = np.asarray(x)
+        self.ensure_built(x[:1])
+        self.check_data(x)
+        self.likelihood.validate_exact(x)
+        return x.astype("float32")

@@ -1,0 +1,140 @@
+"""From images to the codes of a VQ-VAE, and numbers of both."""
+
+import math
+
+import keras
+import numpy as np
+
+import keras_vae
+from keras_vae.callbacks.writing import atomic_file
+
+_SPLITS = ("train", "validation", "test")
+
+
+def extract(run, model, arrays, batch_size=500):
+    """The codes of all images, by split, written to codes.npz.
+
+    A file that is there is read: it was written whole, after the model.
+
+    Args:
+        run: `harness.Run`, whose model is trained.
+        model: with `encode_indices`.
+        arrays: `datasets.Arrays`, float32.
+        batch_size: int, images encoded at a time.
+
+    Returns:
+        dict of split to the list of int32 arrays (n, *positions) by level,
+        bottom first.
+    """
+    path = run.path / "codes.npz"
+    levels = len(model.quantizers)
+    if not path.exists():
+        stored = {}
+        for split in _SPLITS:
+            codes = _encode(model, getattr(arrays, f"x_{split}"), batch_size)
+            for level, values in enumerate(codes, 1):
+                stored[_key(split, level, levels)] = values
+        with atomic_file(path) as file:
+            np.savez_compressed(file, **stored)
+    with np.load(path, allow_pickle=False) as stored:
+        return {
+            split: [
+                stored[_key(split, level, levels)]
+                for level in range(1, levels + 1)
+            ]
+            for split in _SPLITS
+        }
+
+
+def _key(split, level, levels):
+    return f"x_{split}" if levels == 1 else f"x_{split}_{level}"
+
+
+def _encode(model, x, batch_size):
+    shapes = model.code_shapes()
+    parts = [[np.zeros((0, *shape), "int32")] for shape in shapes]
+    for start in range(0, len(x), batch_size):
+        codes = model.encode_indices(x[start : start + batch_size])
+        for part, level in zip(parts, keras.tree.flatten(codes)):
+            part.append(np.asarray(level))
+    return [np.concatenate(part) for part in parts]
+
+
+def prior_data(run, codes, level):
+    """Codes of a level, with those above as condition, as `harness.Data`."""
+
+    def inputs(split):
+        levels = codes[split]
+        if level + 1 == len(levels):
+            return levels[level]
+        return {"indices": levels[level], "condition": levels[level + 1]}
+
+    return run.data_of(*(inputs(split) for split in _SPLITS))
+
+
+def quality(model, arrays, codes):
+    """Errors and codebook statistics of a trained model, by name.
+
+    Unused codes are those that no training image has.
+    """
+    numbers = {"test_nmse": nmse(model, arrays)}
+    levels = len(model.quantizers)
+    for level, quantizer in enumerate(model.quantizers, 1):
+        suffix = f"_{level}" if levels > 1 else ""
+        size = quantizer.num_embeddings
+        share = np.bincount(codes["test"][level - 1].ravel(), minlength=size)
+        share = share[share > 0] / share.sum()
+        used = len(np.unique(codes["train"][level - 1]))
+        numbers[f"test_perplexity{suffix}"] = float(
+            np.exp(-np.sum(share * np.log(share)))
+        )
+        numbers[f"unused_codes{suffix}"] = size - used
+    return numbers
+
+
+def commitment_weight(of_means, event_shape, latent_shape):
+    """The weight for sums that equals one for means, see `VQVAE`.
+
+    Args:
+        of_means: float, where all losses are means over their dimensions and
+            the squared error is over the data's variance.
+        event_shape, latent_shape: of one example and of its codes.
+    """
+    return of_means * math.prod(event_shape) / (2 * math.prod(latent_shape))
+
+
+def nmse(model, arrays):
+    """Mean squared error of test images over the training images' variance."""
+    x = arrays.x_test
+    reconstructions = model.predict(x, batch_size=500, verbose=0)
+    error = np.mean(np.square(x - reconstructions), dtype="float64")
+    return float(error / np.var(arrays.x_train, dtype="float64"))
+
+
+def with_priors(model, priors, x_test):
+    """One model of both, and nats of test images and of their codes.
+
+    Args:
+        model: `keras_vae.VQVAE` or `VQVAE2`.
+        priors: as in `keras_vae.VQGenerator`.
+        x_test: float32 array (n, *event).
+
+    Returns:
+        (`keras_vae.VQGenerator`, dict of name to number).
+    """
+    generator = keras_vae.VQGenerator(model, priors)
+    generator.compile()
+    logs = generator.evaluate(
+        x_test, batch_size=500, verbose=0, return_dict=True
+    )
+    positions = sum(math.prod(shape) for shape in model.code_shapes())
+    return generator, {
+        "nats_per_code": logs["kl_loss"] / positions,
+        "rate_nats": logs["kl_loss"],
+        "neg_elbo": logs["neg_elbo"],
+    }
+
+
+def training_std(arrays):
+    """Standard deviation of all numbers of the training images."""
+    return float(np.std(arrays.x_train, dtype="float64"))
