@@ -47,8 +47,8 @@ PRESETS = {
         "num_embeddings": 128,
         "embedding_dim": 16,
         "learning_rate": 2e-3,
-        "prior_epochs": 20,
-        "prior_filters": 64,
+        "prior_epochs": 15,
+        "prior_filters": 32,
         "prior_blocks": 2,
     },
     "cifar10": {

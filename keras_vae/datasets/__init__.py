@@ -1,4 +1,4 @@
-"""Image sets as `tf.data` pipelines and as NumPy arrays."""
+"""Image sets as `tf.data` pipelines and as NumPy arrays; synthetic series."""
 
 from keras_vae.datasets.arrays import Arrays
 from keras_vae.datasets.binarization import binarize
@@ -6,6 +6,8 @@ from keras_vae.datasets.pipeline import from_arrays
 from keras_vae.datasets.pipeline import load
 from keras_vae.datasets.sources import load_arrays
 from keras_vae.datasets.splits import Splits
+from keras_vae.datasets.synthetic import moving_digits
+from keras_vae.datasets.synthetic import waveforms
 
 __all__ = [
     "Arrays",
@@ -14,4 +16,6 @@ __all__ = [
     "from_arrays",
     "load",
     "load_arrays",
+    "moving_digits",
+    "waveforms",
 ]

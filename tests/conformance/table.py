@@ -118,20 +118,30 @@ def first_output(layer, shapes):
     return keras.Model(inputs, outputs)
 
 
+def several_inputs(layer, shapes):
+    """As `in_functional`, for a layer that takes them one by one."""
+    inputs = [keras.Input(shape) for shape in shapes]
+    hidden = [keras.layers.Dense(x.shape[-1])(x) for x in inputs]
+    return keras.Model(inputs, layer(*hidden))
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """How to make an instance and what to feed it.
 
     Args:
         make: callable, gives a new instance.
-        shapes: shapes of its inputs, without the batch.
+        shapes: shapes of its inputs, without the batch; a dict where it takes
+            a dict.
         in_model: callable from the instance and `shapes` to a Keras model
             that contains it; None if it is a model itself.
+        dtype: str, of its inputs.
     """
 
     make: Callable
-    shapes: tuple = (IMAGE,)
+    shapes: tuple | dict = (IMAGE,)
     in_model: Callable | None = None
+    dtype: str = "float32"
 
     def model(self, policy="float32"):
         """A new built model, the same at each call, under a dtype policy."""
@@ -151,10 +161,13 @@ class Row:
     def inputs(self, num):
         """Zeros and ones: every likelihood takes them."""
         rng = np.random.default_rng(0)
-        arrays = [
-            rng.integers(0, 2, (num, *shape)).astype("float32")
-            for shape in self.shapes
-        ]
+
+        def draw(shape):
+            return rng.integers(0, 2, (num, *shape)).astype(self.dtype)
+
+        if isinstance(self.shapes, dict):
+            return {name: draw(shape) for name, shape in self.shapes.items()}
+        arrays = [draw(shape) for shape in self.shapes]
         return arrays if len(arrays) > 1 else arrays[0]
 
     def compile(self, model, **kwargs):
@@ -238,6 +251,56 @@ MODELS = {
             seed=3,
         )
     ),
+    "PixelSNAIL": Row(
+        lambda: models.PixelSNAIL(
+            (3, 2),
+            4,
+            num_heads=2,
+            filters=5,
+            num_blocks=2,
+            num_residual=1,
+            kernel_size=(2, 3),
+            anchor="center",
+            key_dim=3,
+            value_dim=4,
+            num_output_residual=1,
+            dropout=0.25,
+            seed=3,
+        ),
+        ((3, 2),),
+        dtype="int32",
+    ),
+    "PixelSNAIL conditional": Row(
+        lambda: models.PixelSNAIL(
+            (4, 2),
+            3,
+            num_classes=2,
+            conditional=True,
+            filters=4,
+            num_blocks=1,
+            num_residual=2,
+            attention=False,
+            dropout=0.25,
+            condition_shape=(2, 1),
+            condition_embeddings=2,
+            num_condition_blocks=1,
+            seed=3,
+        ),
+        {"indices": (4, 2), "label": (), "condition": (2, 1)},
+        dtype="int32",
+    ),
+    "PixelSNAIL images": Row(
+        lambda: models.PixelSNAIL(
+            IMAGE,
+            num_heads=1,
+            filters=4,
+            num_blocks=1,
+            num_residual=1,
+            value_dim=3,
+            likelihood=likelihoods.DiscretizedLogisticMixture(2, 16),
+            seed=3,
+        )
+    ),
     "SparseAutoencoder": Row(
         lambda: models.SparseAutoencoder(
             sigmoid_encoder(),
@@ -312,6 +375,58 @@ LAYERS = {
     "SaltAndPepperNoise": Row(
         lambda: layers.SaltAndPepperNoise(0.25, -1.0, 2.0, seed=7),
         ((4,),),
+        in_functional,
+    ),
+    "CausalAttention2D": Row(
+        lambda: layers.CausalAttention2D(
+            num_heads=2,
+            key_dim=3,
+            value_dim=4,
+            kernel_initializer="he_normal",
+        ),
+        ((3, 2, 4), (3, 2, 3)),
+        in_functional,
+    ),
+    "CausalConv2D": Row(
+        lambda: layers.CausalConv2D(
+            4,
+            (2, 3),
+            "center",
+            include_current=False,
+            kernel_initializer="he_normal",
+        ),
+        (IMAGE,),
+        in_functional,
+    ),
+    "GatedResidual": Row(
+        lambda: layers.GatedResidual(
+            4,
+            kernel_size=(2, 3),
+            anchor="center",
+            dropout=0.25,
+            seed=7,
+        ),
+        ((3, 2, 4), (3, 2, 3), (1, 1, 2)),
+        several_inputs,
+    ),
+    "GatedResidual not causal": Row(
+        lambda: layers.GatedResidual(4, kernel_size=3, causal=False),
+        ((3, 2, 4),),
+        in_functional,
+    ),
+    "PixelSNAILBlock": Row(
+        lambda: layers.PixelSNAILBlock(
+            4,
+            num_residual=1,
+            kernel_size=(2, 3),
+            anchor="center",
+            num_heads=1,
+            key_dim=3,
+            value_dim=4,
+            dropout=0.25,
+            seed=7,
+        ),
+        ((3, 2, 4), (3, 2, 3), (3, 2, 2)),
         in_functional,
     ),
     "KSparse": Row(

@@ -23,8 +23,9 @@ def test_export_and_reload(name, tmp_path):
     version = export_model(model, tmp_path)
     served = tf.saved_model.load(version)
     arguments = {
-        "x": x,
-        "num": np.int32(4),
+        **(x if isinstance(x, dict) else {"x": x}),
+        # As many as `ones` gives, for samples given a label.
+        "num": np.int32(5),
         "num_samples": np.int32(3),
         "seed": np.array([1, 2], "int32"),
     }

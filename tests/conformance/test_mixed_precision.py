@@ -28,7 +28,7 @@ def test_trains(name, policy):
 def test_terms_and_outputs_are_single(name):
     row = (table.MODELS | table.VARIANTS)[name]
     model = row.model("mixed_bfloat16")
-    x = tf.constant(row.inputs(4))
+    x = keras.tree.map_structure(tf.constant, row.inputs(4))
     with random.noise_scope(random.Noise(random.as_seed(0))):
         terms = model.compute_terms(x, None, training=True)
     assert {term.dtype for term in terms.values()} == {tf.float32}
@@ -50,7 +50,7 @@ def test_gradients_are_close_to_single(name):
     gradients = []
     for policy in ("float32", "mixed_bfloat16"):
         model = row.model(policy)
-        x = tf.constant(row.inputs(8))
+        x = keras.tree.map_structure(tf.constant, row.inputs(8))
         with random.noise_scope(random.Noise(random.as_seed(0))):
             with tf.GradientTape() as tape:
                 terms = model.compute_terms(x, None, training=True)
