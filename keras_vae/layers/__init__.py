@@ -4,9 +4,13 @@ from keras_vae.layers.additive_gaussian_noise import AdditiveGaussianNoise
 from keras_vae.layers.bernoulli_sparsity_regularizer import (
     BernoulliSparsityRegularizer,
 )
+from keras_vae.layers.causal_attention2d import CausalAttention2D
+from keras_vae.layers.causal_conv2d import CausalConv2D
 from keras_vae.layers.corruption import Corruption
+from keras_vae.layers.gated_residual import GatedResidual
 from keras_vae.layers.k_sparse import KSparse
 from keras_vae.layers.masking_noise import MaskingNoise
+from keras_vae.layers.pixel_snail_block import PixelSNAILBlock
 from keras_vae.layers.salt_and_pepper_noise import SaltAndPepperNoise
 from keras_vae.layers.sampling import Sampling
 from keras_vae.layers.tied_dense import TiedDense
@@ -16,9 +20,13 @@ from keras_vae.layers.vector_quantizer import VectorQuantizer
 __all__ = [
     "AdditiveGaussianNoise",
     "BernoulliSparsityRegularizer",
+    "CausalAttention2D",
+    "CausalConv2D",
     "Corruption",
+    "GatedResidual",
     "KSparse",
     "MaskingNoise",
+    "PixelSNAILBlock",
     "SaltAndPepperNoise",
     "Sampling",
     "TiedDense",

@@ -1,6 +1,7 @@
 from typing import NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_vae.layers.cache import write
@@ -83,9 +84,13 @@ class CausalConv2D(keras.layers.Layer):
         self._convolutions = [
             keras.layers.Conv2D(
                 self.filters,
-                (window.bottom - window.top + 1, window.right - window.left + 1),
+                (
+                    window.bottom - window.top + 1,
+                    window.right - window.left + 1,
+                ),
                 use_bias=number == 0,
-                kernel_initializer=_fresh(self.kernel_initializer, number),
+                # Other numbers for every kernel.
+                kernel_initializer=self.kernel_initializer.clone(),
                 dtype=self.dtype_policy,
                 name=f"window_{number}",
             )
@@ -189,6 +194,7 @@ class CausalConv2D(keras.layers.Layer):
         Its rows take turns; the columns at its ends are never written, and
         rows above the first have not been.
         """
+        index = tf.convert_to_tensor(index)
         width = self._size[1]
         left = -min(window.left for window in self._windows)
         row = tf.math.floormod(index // width + rows, self.kernel_size[0])
@@ -234,9 +240,4 @@ class Window(NamedTuple):
             for row in range(self.top, self.bottom + 1)
             for column in range(self.left, self.right + 1)
         ]
-        return [list(part) for part in zip(*places)]
-
-
-def _fresh(initializer, number):
-    """An initializer that draws other numbers for every kernel."""
-    return initializer if number == 0 else initializer.clone()
+        return [np.array(part, "int32") for part in zip(*places)]

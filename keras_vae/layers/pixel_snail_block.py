@@ -77,7 +77,7 @@ class PixelSNAILBlock(keras.layers.Layer):
         self.dropout = dropout
         self.seed = seed
         self._residuals = [
-            self._unit(f"residual_{i}", kernel_size)
+            self._unit(f"residual_{i}", 3 + i, kernel_size)
             for i in range(num_residual)
         ]
         self._attention = None
@@ -89,17 +89,19 @@ class PixelSNAILBlock(keras.layers.Layer):
                 dtype=self.dtype_policy,
                 name="attention",
             )
-            self._key_unit = self._unit("key_unit")
-            self._query_unit = self._unit("query_unit")
-            self._merge_unit = self._unit("merge_unit")
+            self._key_unit = self._unit("key_unit", 0)
+            self._query_unit = self._unit("query_unit", 1)
+            self._merge_unit = self._unit("merge_unit", 2)
 
-    def _unit(self, name, kernel_size=1):
+    def _unit(self, name, number, kernel_size=1):
+        # Equal seeds would drop the same.
+        seed = None if self.seed is None else self.seed + number
         return GatedResidual(
             self.filters,
             kernel_size,
             anchor=self.anchor,
             dropout=self.dropout,
-            seed=self.seed,
+            seed=seed,
             dtype=self.dtype_policy,
             name=name,
         )
@@ -165,9 +167,7 @@ class PixelSNAILBlock(keras.layers.Layer):
         """
         cache = list(cache)
         for i, residual in enumerate(self._residuals):
-            x, cache[i] = residual.step(
-                cache[i], x, index, condition=condition
-            )
+            x, cache[i] = residual.step(cache[i], x, index, condition=condition)
         if self._attention is None:
             return x, x, cache
         query = self._query(x, background)

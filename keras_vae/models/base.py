@@ -492,7 +492,8 @@ def _num_rows(x):
 def _target(x, y, kwargs):
     """Keras drops a `sample_weight` that comes without a `y`."""
     if y is None and kwargs.get("sample_weight") is not None:
-        return x
+        # Of several inputs one: there is one weight for each example.
+        return keras.tree.flatten(x)[0]
     return y
 
 

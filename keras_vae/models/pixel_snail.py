@@ -3,6 +3,7 @@ import math
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from keras_vae import likelihoods
 from keras_vae import random
@@ -13,14 +14,20 @@ from keras_vae.layers.pixel_snail_block import PixelSNAILBlock
 from keras_vae.models.base import TermModel
 from keras_vae.models.pixel_snail_inputs import Input
 from keras_vae.models.pixel_snail_inputs import by_name
+from keras_vae.models.pixel_snail_inputs import is_concrete
 from keras_vae.models.pixel_snail_inputs import repeated
 from keras_vae.models.pixel_snail_sampling import draw_code
 from keras_vae.models.pixel_snail_sampling import draw_pixel
 from keras_vae.networks.arguments import positive_int
 from keras_vae.networks.arguments import positive_ints
 
+# Fewer positions are sampled sooner than XLA has compiled the loop.
+_POSITIONS_WORTH_XLA = 2**14
 
-JIT = True
+_SAMPLE_SPECS = [
+    tf.TensorSpec((), "int32", name="num"),
+    tf.TensorSpec((2,), "int32", name="seed"),
+]
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -147,7 +154,7 @@ class PixelSNAIL(TermModel):
             self.add_term("nats_per_code", weight=0.0)
         elif self.likelihood.discrete:
             self.add_term("bits_per_dim", weight=0.0)
-        self._sampler = _Compiled()
+        self._functions = _Functions()
         self.build((None, *self.shape))
 
     def _make_inputs(self):
@@ -400,6 +407,8 @@ class PixelSNAIL(TermModel):
             terms["bits_per_dim"] = nats / bits
         return terms
 
+    # AutoGraph has nothing to convert and takes longer than the tracing.
+    @tf.autograph.experimental.do_not_convert
     def _log_prob(self, x, training=False):
         params = self._params(x, training)
         x = by_name(self._inputs, x)
@@ -429,6 +438,8 @@ class PixelSNAIL(TermModel):
         x = {name: tf.convert_to_tensor(value) for name, value in x.items()}
         for item in self._inputs:
             item.check(x[item.name])
+        if self.likelihood is not None and is_concrete(x["x"]):
+            self.likelihood.validate_exact(np.asarray(x["x"]))
         return self._log_prob(x)
 
     def call(self, x, training=False):
@@ -437,7 +448,13 @@ class PixelSNAIL(TermModel):
     # === Generation ===
 
     def sample(
-        self, num, seed=None, temperature=1.0, label=None, condition=None
+        self,
+        num,
+        seed=None,
+        temperature=1.0,
+        label=None,
+        condition=None,
+        jit_compile="auto",
     ):
         """Draws from p(x), or from p(x | label, condition).
 
@@ -450,6 +467,9 @@ class PixelSNAIL(TermModel):
             label: int, or integers (num,), of a model with classes.
             condition: integers (*condition_shape), or (num,
                 *condition_shape), of a conditional model.
+            jit_compile: bool, or "auto": whether XLA compiles the loop, once
+                for each `num`; it is faster then. "auto": where this is worth
+                the time. Without effect inside a `tf.function`.
 
         Returns:
             int32 tensor (num, height, width); of images float32 (num, height,
@@ -458,21 +478,45 @@ class PixelSNAIL(TermModel):
         if isinstance(temperature, (int, float)):
             self._check_temperature(temperature)
         given = {"label": label, "condition": condition}
-        names = {item.name for item in self._inputs}
         for name, value in given.items():
-            if value is not None and name not in names:
+            known = any(item.name == name for item in self._inputs)
+            if value is not None and not known:
                 raise ValueError(
                     f"This model has no {name}: make it with `num_classes` or "
                     f"`conditional`. Received: {name}={value!r}"
                 )
+        eager = tf.executing_eagerly()
+        num = int(num) if eager else num
         arguments = [
-            repeated(item, given[item.name], num) for item in self._inputs[1:]
+            num,
+            tf.cast(random.as_seed(seed), "int32"),
+            tf.cast(temperature, "float32"),
+            *(repeated(i, given[i.name], num) for i in self._inputs[1:]),
         ]
-        seed = random.as_seed(seed)
-        temperature = tf.cast(temperature, "float32")
-        if not tf.executing_eagerly():
-            return self._sample(num, seed, temperature, *arguments)
-        return self._sampler(self._sample, num, seed, temperature, *arguments)
+        if not eager:
+            return self._sample(*arguments)
+        if jit_compile == "auto":
+            jit_compile = self._is_worth_xla(num)
+        return self._compiled_sample(jit_compile)(*arguments)
+
+    def _is_worth_xla(self, num):
+        positions = num * math.prod(self.shape[:2])
+        return positions >= _POSITIONS_WORTH_XLA and not (
+            self._in_strategy or is_op_determinism_enabled()
+        )
+
+    def _compiled_sample(self, jit_compile):
+        functions = self._functions.by_jit
+        if jit_compile not in functions:
+            specs = [
+                *_SAMPLE_SPECS,
+                tf.TensorSpec((), "float32"),
+                *(item.spec() for item in self._inputs[1:]),
+            ]
+            functions[jit_compile] = tf.function(
+                self._sample, specs, jit_compile=jit_compile
+            )
+        return functions[jit_compile]
 
     def _check_temperature(self, temperature):
         if temperature < 0:
@@ -486,6 +530,7 @@ class PixelSNAIL(TermModel):
                 f"Received: temperature={temperature}"
             )
 
+    @tf.autograph.experimental.do_not_convert
     def _sample(self, num, seed, temperature, *given):
         names = [item.name for item in self._inputs[1:]]
         given = dict(zip(names, given, strict=True))
@@ -508,11 +553,11 @@ class PixelSNAIL(TermModel):
             cache = self._remember(cache, index, place, features, value)
             return index + 1, samples, cache
 
-        start = [
+        start = (
             tf.constant(0),
             tf.zeros([positions, num, *pixel], self._inputs[0].dtype),
             self._init_cache(num),
-        ]
+        )
         _, samples, _ = tf.while_loop(
             lambda index, *_: index < positions,
             step,
@@ -578,8 +623,6 @@ class PixelSNAIL(TermModel):
             dict of name to (function, list of `tf.TensorSpec`).
         """
         inputs = [item.spec() for item in self._inputs]
-        num = tf.TensorSpec((), "int32", name="num")
-        seed = tf.TensorSpec((2,), "int32", name="seed")
         names = [item.name for item in self._inputs]
 
         def sample(num, seed, *given):
@@ -591,24 +634,19 @@ class PixelSNAIL(TermModel):
             return {"log_prob": self._log_prob(x)}
 
         return {
-            "serving_default": (sample, [num, seed, *inputs[1:]]),
+            "serving_default": (sample, [*_SAMPLE_SPECS, *inputs[1:]]),
             "log_prob": (log_prob, inputs),
         }
 
 
-class _Compiled:
-    """A method as a compiled function, for each number of samples.
+class _Functions:
+    """Compiled functions, so that they are traced once.
 
-    A plain object: Keras and TensorFlow would track a function.
+    A plain object: Keras and TensorFlow would track a dict of functions.
     """
 
     def __init__(self):
-        self._function = None
-
-    def __call__(self, method, num, *args):
-        if self._function is None:
-            self._function = tf.function(method, jit_compile=JIT)
-        return self._function(tf.cast(num,'int32'), *args)
+        self.by_jit = {}
 
 
 def _check_num_codes(name, value):

@@ -29,11 +29,11 @@ class Input(NamedTuple):
 
     def check_static(self, value):
         """Raises a ValueError if shape or dtype do not fit."""
-        if tuple(value.shape)[1:] != self.shape:
+        expected = tf.TensorShape([None, *self.shape])
+        if not expected.is_compatible_with(value.shape):
             raise ValueError(
-                f"`{self.name}` must have shape "
-                f"{('batch', *self.shape)}".replace("'", "")
-                + f". Received: {self.name} of shape {tuple(value.shape)}"
+                f"`{self.name}` must have shape {tuple(expected)}. "
+                f"Received: {self.name} of shape {tuple(value.shape)}"
             )
         dtype = tf.as_dtype(value.dtype)
         if self.num_values is None and not dtype.is_floating:
@@ -50,7 +50,7 @@ class Input(NamedTuple):
     def check(self, value):
         """As `check_static`, and the range of integers, if it is known."""
         self.check_static(value)
-        if self.num_values is None or not _is_concrete(value):
+        if self.num_values is None or not is_concrete(value):
             return
         value = np.asarray(value)
         if value.size and not 0 <= value.min() <= value.max() < self.num_values:
@@ -117,7 +117,6 @@ def repeated(item, value, num):
     return tf.broadcast_to(value, [num, *item.shape])
 
 
-def _is_concrete(value):
-    return isinstance(value, np.ndarray) or tf.is_tensor(value) and hasattr(
-        value, "numpy"
-    )
+def is_concrete(value):
+    """Whether the numbers of an array or tensor are known."""
+    return isinstance(value, np.ndarray) or hasattr(value, "numpy")

@@ -5,8 +5,11 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+import keras_vae
+from benchmarks import cached_sampling
 from benchmarks import report
 from benchmarks import train_throughput
 
@@ -65,6 +68,29 @@ def test_log_likelihood_memory(tmp_path):
     assert [row["samples"] for row in result["table"]] == [2, 20]
     assert all(200 < row["peak MB"] < 2000 for row in result["table"])
     assert abs(result["difference_mb"]) < 100
+
+
+def test_cached_sampling(tmp_path, capsys):
+    out = tmp_path / "result.json"
+    config = cached_sampling.Config(
+        **cached_sampling.SMOKE, smoke=True, positions=5, out=str(out)
+    )
+    ratio, identical = cached_sampling.main(config)
+    result = json.loads(out.read_text())
+    assert identical is result["identical"] is True
+    naive, *cached = result["seconds"].values()
+    assert ratio == result["ratio"] == naive / min(cached)
+    printed = capsys.readouterr().out
+    assert "timed on 5 positions" in printed
+    assert "Codes: identical." in printed
+
+
+def test_cached_sampling_tells_codes_apart():
+    """Another seed gives the naive sampler other codes."""
+    model = keras_vae.PixelSNAIL((3, 3), 64, filters=4, num_blocks=1)
+    naive = cached_sampling.NaiveSampler(model, 1)
+    assert not np.array_equal(naive(0), naive(1))
+    assert np.all(np.asarray(naive(0, 4)).ravel()[4:] == 0)
 
 
 def test_help_documents_every_flag(monkeypatch, capsys):
