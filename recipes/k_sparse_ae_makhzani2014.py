@@ -203,10 +203,10 @@ def draw(run, models, data):
     filters = {}
     for k, model in models.items():
         kernel = np.asarray(model.encoder.get_layer("code").kernel)
-        norms = np.linalg.norm(kernel, axis=0)
-        # The largest: those that are used.
-        largest = np.argsort(-norms)[:12]
-        kernel = kernel[:, largest] / np.abs(kernel[:, largest]).max(axis=0)
+        order = np.argsort(-np.linalg.norm(kernel, axis=0))
+        # From all of them: the largest alone are those of rare pixels.
+        shown = order[np.linspace(0, len(order) - 1, 12).astype(int)]
+        kernel = kernel[:, shown] / np.abs(kernel[:, shown]).max(axis=0)
         filters[f"k = {k}"] = (0.5 + 0.5 * kernel.T).reshape(
             -1, *data.event_shape
         )

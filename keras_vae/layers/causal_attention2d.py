@@ -6,6 +6,9 @@ import tensorflow as tf
 from keras_vae.layers.cache import write
 from keras_vae.networks.arguments import positive_int
 
+# Finite, or the first position had no weights; its exponential is 0.
+_MASKED = -1e9
+
 
 @keras.saving.register_keras_serializable(package="keras_vae")
 class CausalAttention2D(keras.layers.Layer):
@@ -109,9 +112,8 @@ class CausalAttention2D(keras.layers.Layer):
                 (self._value, key),
             )
         )
-        index = tf.range(positions)
-        before = index[tf.newaxis, :] < index[:, tf.newaxis]
-        mixed = self._attend(query, key, value, before)
+        index = tf.range(positions)[:, tf.newaxis]
+        mixed = self._attend(query, key, value, index)
         return tf.reshape(self._merge(mixed), [*size, self.value_dim])
 
     def compute_output_shape(self, input_shape):
@@ -129,14 +131,19 @@ class CausalAttention2D(keras.layers.Layer):
         x = tf.transpose(x, [0, 2, 1, 3])
         return tf.reshape(x, [-1, positions, self.value_dim])
 
-    def _attend(self, query, key, value, allowed):
-        """Mixed values; `allowed` is a bool mask (queries, keys)."""
-        scores = tf.matmul(query, key, transpose_b=True)
-        scores = tf.cast(scores, "float32") / math.sqrt(self.key_dim)
-        # Finite, so that a row without anything to see has no NaN.
-        scores = tf.where(allowed, scores, tf.float32.min)
-        weights = tf.nn.softmax(scores) * tf.cast(allowed, "float32")
-        return tf.matmul(tf.cast(weights, value.dtype), value)
+    def _attend(self, query, key, value, index):
+        """Mixed values of all positions before `index`, of shape (queries, 1).
+
+        Scores are the largest tensor by far, and small operations on them
+        take the time: there are as few as can be.
+        """
+        query = query / math.sqrt(self.key_dim)
+        scores = tf.cast(tf.matmul(query, key, transpose_b=True), "float32")
+        before = tf.range(tf.shape(key)[2]) < index
+        weights = tf.nn.softmax(scores + tf.where(before, 0.0, _MASKED))
+        mixed = tf.matmul(tf.cast(weights, value.dtype), value)
+        # Where nothing is before, the weights are equal, and not 0.
+        return mixed * tf.cast(index > 0, mixed.dtype)
 
     # === One position at a time ===
 
@@ -174,8 +181,8 @@ class CausalAttention2D(keras.layers.Layer):
             index: scalar int32 tensor.
         """
         query = self._split(self._query(query[:, tf.newaxis]), 1)
-        before = tf.range(self._positions) < index
-        return self._merge(self._attend(query, *cache, before))[:, 0]
+        index = tf.reshape(index, [1, 1])
+        return self._merge(self._attend(query, *cache, index))[:, 0]
 
     def get_config(self):
         return {

@@ -82,6 +82,41 @@ def codes_networks():
     return encoder, decoder
 
 
+def levels_networks():
+    """Codes of each pixel, and of each row of pixels."""
+    rows = keras.layers.Conv2D(4, (1, IMAGE[1]))
+    encoders = [
+        codes_networks()[0],
+        keras.Sequential([keras.Input((*IMAGE[:-1], LATENT_DIM)), rows]),
+    ]
+    top = (IMAGE[0], 1, LATENT_DIM)
+    upsampler = keras.Sequential(
+        [keras.Input(top), keras.layers.UpSampling2D((1, IMAGE[1]))]
+    )
+    inputs = [keras.Input((*IMAGE[:-1], LATENT_DIM)), keras.Input(top)]
+    upsampled = keras.layers.UpSampling2D((1, IMAGE[1]))(inputs[1])
+    joined = keras.layers.Concatenate()([inputs[0], upsampled])
+    decoder = keras.Model(inputs, keras.layers.Dense(1)(joined))
+    return encoders, [upsampler], decoder
+
+
+def generator():
+    encoder, decoder = codes_networks()
+    vq_vae = models.VQVAE(encoder, decoder, 4, LATENT_DIM, "bernoulli", seed=3)
+    vq_vae.build((None, *IMAGE))
+    prior = models.PixelSNAIL(
+        IMAGE[:-1],
+        4,
+        num_heads=1,
+        filters=4,
+        num_blocks=1,
+        num_residual=1,
+        value_dim=3,
+        seed=3,
+    )
+    return models.VQGenerator(vq_vae, prior, seed=3)
+
+
 def vae(likelihood="bernoulli", event_shape=IMAGE, **kwargs):
     likelihood = likelihoods.get(likelihood)
     params_shape = likelihood.params_shape(event_shape)
@@ -341,6 +376,18 @@ MODELS = {
             seed=3,
         )
     ),
+    "VQVAE2": Row(
+        lambda: models.VQVAE2(
+            *levels_networks(),
+            [4, 3],
+            LATENT_DIM,
+            commitment_weight=0.5,
+            ema_decay=0.8,
+            quantizer_options={"init_batches": 0, "dead_threshold": 0.0},
+            seed=3,
+        )
+    ),
+    "VQGenerator": Row(generator),
     "VAE iwae": Row(lambda: vae(objective="iwae", num_samples=2)),
 }
 
