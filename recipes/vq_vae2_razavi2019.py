@@ -41,7 +41,7 @@ PRESETS = {
         "first_downsamplings": 2,
         "num_embeddings": 147,
         "embedding_dim": 64,
-        "learning_rate": 3e-4,
+        "learning_rate": 1e-3,
         "prior_epochs": 10,
         "prior_filters": 64,
         "prior_blocks": 2,

@@ -60,7 +60,7 @@ PRESETS = {
         "residual_layers": 2,
         "num_embeddings": 512,
         "embedding_dim": 64,
-        "learning_rate": 3e-4,
+        "learning_rate": 1e-3,
         "prior_epochs": 10,
         "prior_filters": 64,
         "prior_blocks": 2,
