@@ -157,7 +157,12 @@ def build_prior(config, model, level):
     top = level + 1 == len(shapes)
     options = {}
     if not top:
-        options = {"condition_shape": shapes[level + 1]}
+        # Without attention, kernels must see the upper right.
+        options = {
+            "condition_shape": shapes[level + 1],
+            "kernel_size": 3,
+            "anchor": "center",
+        }
     return keras_vae.PixelSNAIL(
         shapes[level],
         config.num_embeddings,
