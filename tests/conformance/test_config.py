@@ -1,6 +1,7 @@
 """Every argument is an attribute and survives a round trip as JSON."""
 
 import inspect
+import copy
 import json
 
 import keras
@@ -39,7 +40,8 @@ def test_round_trip(instance):
     config = json.loads(
         json.dumps(keras.saving.serialize_keras_object(instance))
     )
-    restored = keras.saving.deserialize_keras_object(config)
+    # A copy: Keras takes the configs of functional models apart.
+    restored = keras.saving.deserialize_keras_object(copy.deepcopy(config))
     assert type(restored) is type(instance)
     again = keras.saving.serialize_keras_object(restored)
     assert json.loads(json.dumps(again)) == config
