@@ -1,7 +1,7 @@
 """Every argument is an attribute and survives a round trip as JSON."""
 
-import inspect
 import copy
+import inspect
 import json
 
 import keras
