@@ -172,7 +172,7 @@ def test_training_lowers_the_error_and_uses_the_codes(digits):
     history = model.fit(
         digits[:512], batch_size=32, epochs=20, verbose=0
     ).history
-    assert history["usage"][-1] == 1.0
+    assert history["usage"][-1] > 0.9
     mean = np.square(digits - digits[:512].mean(0)).sum((1, 2, 3)).mean()
     error = np.square(model.reconstruct(digits) - digits).sum((1, 2, 3)).mean()
     assert error < 0.7 * mean
