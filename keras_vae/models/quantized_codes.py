@@ -2,13 +2,85 @@
 
 import math
 
+import tensorflow as tf
+
+from keras_vae.layers.vector_quantizer import VectorQuantizer
+
 
 class QuantizedCodes:
     """Mixin of the `LikelihoodModel`s whose codes are indices.
 
-    A subclass must have `quantizers`, the layers of its levels, bottom first,
-    and override `code_shapes`.
+    A subclass must call `add_codebooks` in its constructor and override
+    `code_shapes`.
     """
+
+    def add_codebooks(
+        self,
+        suffixes,
+        num_embeddings,
+        embedding_dim,
+        commitment_weight,
+        ema_decay,
+        quantizer_options,
+    ):
+        """Makes `quantizers`, a list by level, and declares the terms.
+
+        Args:
+            suffixes: list of str, of the names of each level's layer, terms
+                and metrics, bottom first.
+            num_embeddings: int, or a list of them by level.
+            embedding_dim, commitment_weight, ema_decay, quantizer_options:
+                arguments of the model.
+        """
+        sizes = num_embeddings
+        if not isinstance(sizes, (list, tuple)):
+            sizes = [sizes] * len(suffixes)
+        if len(sizes) != len(suffixes):
+            raise ValueError(
+                f"`num_embeddings` must be an int or a list of "
+                f"{len(suffixes)}, one for each level. "
+                f"Received: num_embeddings={num_embeddings}"
+            )
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.commitment_weight = commitment_weight
+        self.ema_decay = ema_decay
+        self.quantizer_options = dict(quantizer_options or {})
+        self.quantizers = [
+            VectorQuantizer(
+                size,
+                embedding_dim,
+                commitment_weight=commitment_weight,
+                ema_decay=ema_decay,
+                suffix=suffix,
+                **self.quantizer_options,
+                name=f"quantizer{suffix}",
+            )
+            for size, suffix in zip(sizes, suffixes)
+        ]
+        self._suffixes = list(suffixes)
+        self.add_term("reconstruction_loss", elbo=True)
+        for suffix in suffixes:
+            self.add_term(f"kl_loss{suffix}", 0.0, elbo=True)
+            if ema_decay is None:
+                self.add_term(f"codebook_loss{suffix}")
+            self.add_term(f"commitment_loss{suffix}", commitment_weight)
+
+    def quantized_terms(self, log_prob, quantized):
+        """All terms, for `compute_terms`.
+
+        Args:
+            log_prob: tensor (batch,), log p(x | z_q).
+            quantized: list of what `VectorQuantizer.quantize` gave, by level.
+        """
+        terms = {"reconstruction_loss": -log_prob}
+        levels = zip(self._suffixes, self.code_lengths(), quantized)
+        for suffix, length, level in levels:
+            terms[f"kl_loss{suffix}"] = tf.fill(tf.shape(log_prob), length)
+            terms[f"commitment_loss{suffix}"] = level.commitment_loss
+            if level.codebook_loss is not None:
+                terms[f"codebook_loss{suffix}"] = level.codebook_loss
+        return terms
 
     def code_shapes(self):
         """Shapes of the indices of one example, by level, bottom first."""

@@ -1,7 +1,6 @@
 import keras
 import tensorflow as tf
 
-from keras_vae.layers.vector_quantizer import VectorQuantizer
 from keras_vae.models import architecture
 from keras_vae.models.encoder_decoder import EncoderDecoder
 from keras_vae.models.quantized_codes import QuantizedCodes
@@ -82,24 +81,14 @@ class VQVAE(QuantizedCodes, EncoderDecoder):
     ):
         super().__init__(encoder, decoder, likelihood, **kwargs)
         architecture.check_networks(encoder, decoder, self.likelihood)
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        self.commitment_weight = commitment_weight
-        self.ema_decay = ema_decay
-        self.quantizer_options = dict(quantizer_options or {})
-        self.quantizer = VectorQuantizer(
+        self.add_codebooks(
+            [""],
             num_embeddings,
             embedding_dim,
-            commitment_weight=commitment_weight,
-            ema_decay=ema_decay,
-            **self.quantizer_options,
-            name="quantizer",
+            commitment_weight,
+            ema_decay,
+            quantizer_options,
         )
-        self.add_term("reconstruction_loss", elbo=True)
-        self.add_term("kl_loss", 0.0, elbo=True)
-        if ema_decay is None:
-            self.add_term("codebook_loss")
-        self.add_term("commitment_loss", commitment_weight)
 
     def build_latent(self, features_shape):
         if not self.quantizer.built:
@@ -111,9 +100,9 @@ class VQVAE(QuantizedCodes, EncoderDecoder):
         return tuple(shape)[1:]
 
     @property
-    def quantizers(self):
-        """The quantizer, in a list."""
-        return [self.quantizer]
+    def quantizer(self):
+        """The `keras_vae.layers.VectorQuantizer`."""
+        return self.quantizers[0]
 
     def code_shapes(self):
         return [self.latent_shape()[:-1]]
@@ -124,14 +113,7 @@ class VQVAE(QuantizedCodes, EncoderDecoder):
         params = self.decoder(quantized.z_q, training=training)
         target = x if y is None else y
         log_prob = self.likelihood.log_prob(params, target, training)
-        terms = {
-            "reconstruction_loss": -log_prob,
-            "kl_loss": tf.fill(tf.shape(log_prob), *self.code_lengths()),
-            "commitment_loss": quantized.commitment_loss,
-        }
-        if quantized.codebook_loss is not None:
-            terms["codebook_loss"] = quantized.codebook_loss
-        return terms
+        return self.quantized_terms(log_prob, [quantized])
 
     def encode_indices(self, x):
         """Codes of x, deterministic: int32 tensor (batch, *positions)."""

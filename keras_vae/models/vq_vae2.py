@@ -1,7 +1,6 @@
 import keras
 import tensorflow as tf
 
-from keras_vae.layers.vector_quantizer import VectorQuantizer
 from keras_vae.models import architecture
 from keras_vae.models.likelihood_model import LikelihoodModel
 from keras_vae.models.quantized_codes import QuantizedCodes
@@ -93,45 +92,23 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
                 f"`upsamplers` must hold {levels - 1} models, one less than "
                 f"`encoders`. Received: {len(upsamplers)} upsamplers"
             )
-        sizes = num_embeddings
-        if isinstance(sizes, int):
-            sizes = [sizes] * levels
-        if len(sizes) != levels:
-            raise ValueError(
-                f"`num_embeddings` must be an int or a list of {levels}, one "
-                f"for each level. Received: num_embeddings={num_embeddings}"
-            )
         architecture.check_activation(decoder, self.likelihood)
         self.encoders = list(encoders)
         self.upsamplers = list(upsamplers)
         self.decoder = decoder
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        self.commitment_weight = commitment_weight
-        self.ema_decay = ema_decay
-        self.quantizer_options = dict(quantizer_options or {})
+        suffixes = [f"_{level}" for level in range(1, levels + 1)]
         self.projections = [
-            keras.layers.Dense(embedding_dim, name=f"projection_{level}")
-            for level in range(1, levels + 1)
+            keras.layers.Dense(embedding_dim, name=f"projection{suffix}")
+            for suffix in suffixes
         ]
-        self.quantizers = [
-            VectorQuantizer(
-                size,
-                embedding_dim,
-                commitment_weight=commitment_weight,
-                ema_decay=ema_decay,
-                suffix=f"_{level}",
-                **self.quantizer_options,
-                name=f"quantizer_{level}",
-            )
-            for level, size in enumerate(sizes, 1)
-        ]
-        self.add_term("reconstruction_loss", elbo=True)
-        for level in range(1, levels + 1):
-            self.add_term(f"kl_loss_{level}", 0.0, elbo=True)
-            if ema_decay is None:
-                self.add_term(f"codebook_loss_{level}")
-            self.add_term(f"commitment_loss_{level}", commitment_weight)
+        self.add_codebooks(
+            suffixes,
+            num_embeddings,
+            embedding_dim,
+            commitment_weight,
+            ema_decay,
+            quantizer_options,
+        )
 
     # === Shapes ===
 
@@ -152,10 +129,8 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
             channels = features[level][-1]
             if level < len(self.upsamplers):
                 channels += self._build_upsampler(level)
-            shape = (*features[level][:-1], channels)
-            for layer in (self.projections[level], self.quantizers[level]):
-                shape = _build(layer, shape)
-                shape = (None, *self._latent_shapes[level])
+            _build(self.projections[level], (*features[level][:-1], channels))
+            _build(self.quantizers[level], (None, *self._latent_shapes[level]))
         shapes = [(None, *shape) for shape in self._latent_shapes]
         self.build_likelihood(_build(self.decoder, shapes))
 
@@ -209,14 +184,7 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
         )
         target = x if y is None else y
         log_prob = self.likelihood.log_prob(params, target, training)
-        terms = {"reconstruction_loss": -log_prob}
-        lengths = self.code_lengths()
-        for level, (result, length) in enumerate(zip(results, lengths), 1):
-            terms[f"kl_loss_{level}"] = tf.fill(tf.shape(log_prob), length)
-            terms[f"commitment_loss_{level}"] = result.commitment_loss
-            if result.codebook_loss is not None:
-                terms[f"codebook_loss_{level}"] = result.codebook_loss
-        return terms
+        return self.quantized_terms(log_prob, results)
 
     # === Codes ===
 
@@ -313,7 +281,7 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
 
 
 def _build(layer, shape):
-    """Builds a layer where it is not; its output shape, first if several."""
+    """Builds a layer where it is not; its output shape."""
     if not layer.built:
         layer.build(shape)
     return layer.compute_output_shape(shape)

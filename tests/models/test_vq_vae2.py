@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_vae
+from tests.models.test_vq_vae import fit
 
 EVENT = (8, 8, 1)
 D = 3
@@ -55,13 +56,6 @@ def vq_vae2(levels=2, num_embeddings=5, **kwargs):
 @pytest.fixture
 def x(digits):
     return digits[:12]
-
-
-def fit(model, x, **kwargs):
-    model.compile(keras.optimizers.SGD(1e-3, momentum=0.9))
-    return model.fit(
-        x, batch_size=4, shuffle=False, verbose=0, **kwargs
-    ).history
 
 
 def quantize(z, quantizer):
