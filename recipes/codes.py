@@ -5,7 +5,6 @@ import math
 import keras
 import numpy as np
 
-import keras_vae
 from keras_vae.callbacks.writing import atomic_file
 
 _SPLITS = ("train", "validation", "test")
@@ -109,30 +108,6 @@ def nmse(model, arrays):
     reconstructions = model.predict(x, batch_size=500, verbose=0)
     error = np.mean(np.square(x - reconstructions), dtype="float64")
     return float(error / np.var(arrays.x_train, dtype="float64"))
-
-
-def with_priors(model, priors, x_test):
-    """One model of both, and nats of test images and of their codes.
-
-    Args:
-        model: `keras_vae.VQVAE` or `VQVAE2`.
-        priors: as in `keras_vae.VQGenerator`.
-        x_test: float32 array (n, *event).
-
-    Returns:
-        (`keras_vae.VQGenerator`, dict of name to number).
-    """
-    generator = keras_vae.VQGenerator(model, priors)
-    generator.compile()
-    logs = generator.evaluate(
-        x_test, batch_size=500, verbose=0, return_dict=True
-    )
-    positions = sum(math.prod(shape) for shape in model.code_shapes())
-    return generator, {
-        "nats_per_code": logs["kl_loss"] / positions,
-        "rate_nats": logs["kl_loss"],
-        "neg_elbo": logs["neg_elbo"],
-    }
 
 
 def training_std(arrays):

@@ -24,10 +24,9 @@ from typing import Literal
 import keras_vae
 from keras_vae import likelihoods
 from keras_vae import networks
-from keras_vae import visualization
 from recipes import codes
 from recipes import harness
-from recipes import optimizers
+from recipes import two_stages
 
 PRESETS = {
     "default": {},
@@ -48,58 +47,26 @@ PRESETS = {
         "compare_embeddings": 512,
     },
 }
-SMOKE = {
-    "epochs": 1,
-    "filters": 8,
-    "prior_epochs": 1,
-    "prior_filters": 8,
-    "prior_blocks": 1,
-}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(harness.Config):
+class Config(two_stages.Config):
     """Settings of this recipe.
 
     Args:
         preset: What the other flags default to.
-        epochs: Passes over the training images, of each VQ-VAE.
         levels: Of codes; 2 in the paper, 3 for its largest images.
-        filters: Of convolutions; a quarter of them in residual layers.
-        residual_layers: In each network.
         first_downsamplings: Convolutions that halve height and width below
             the bottom codes; each level above halves them once more.
-        num_embeddings: Size of each codebook.
-        embedding_dim: Size of one code.
-        commitment: Its weight against the codebook's error, for means.
-        learning_rate: Of the first step; it falls to 0.
-        prior_epochs: Passes over the codes, of each prior; 0: no priors.
-        prior_filters: Of their convolutions.
-        prior_blocks: Of residual layers, with attention at the top.
-        prior_residual: Residual layers in each block.
-        prior_heads: Of attention.
-        prior_rate: Their first learning rate; it falls to 0.
         compare: Train one level of codes as well, with as many parameters.
         compare_embeddings: Size of its codebook.
     """
 
     preset: Literal["default", "cifar10"] = "default"
-    epochs: int = 60
-    batch_size: int = 50
     levels: int = 2
-    filters: int = 32
-    residual_layers: int = 1
     first_downsamplings: int = 1
     num_embeddings: int = 32
-    embedding_dim: int = 8
-    commitment: float = 0.25
-    learning_rate: float = 2e-3
     prior_epochs: int = 30
-    prior_filters: int = 32
-    prior_blocks: int = 1
-    prior_residual: int = 2
-    prior_heads: int = 4
-    prior_rate: float = 2e-3
     compare: bool = False
     compare_embeddings: int = 64
 
@@ -151,56 +118,29 @@ def build_of_size(config, event_shape, std, parameters):
     return make(best)
 
 
-def build_prior(config, model, level):
-    """The prior of a level, given the codes above, not compiled."""
-    shapes = model.code_shapes()
-    top = level + 1 == len(shapes)
-    options = {}
-    if not top:
-        # Without attention, kernels must see the upper right.
-        options = {
-            "condition_shape": shapes[level + 1],
-            "kernel_size": 3,
-            "anchor": "center",
-        }
-    return keras_vae.PixelSNAIL(
-        shapes[level],
-        config.num_embeddings,
-        num_heads=config.prior_heads,
-        conditional=not top,
-        attention=top,
-        filters=config.prior_filters,
-        num_blocks=config.prior_blocks,
-        num_residual=config.prior_residual,
-        seed=config.seed,
-        **options,
-    )
-
-
 # === Stages ===
 
 
-def train_vq_vae(config, run, data, make, stage):
-    """The model of the last epoch."""
-    with run.strategy.scope():
-        model = make()
-        adam = optimizers.adam(config.learning_rate, config.epochs, data)
-        run.compile(model, adam, data)
-    return run.fit(model, data, monitor=None, stage=stage)
-
-
-def train_priors(config, run, model, indices):
-    """The priors of the best epochs, bottom first."""
+def fit_priors(config, run, model, indices):
+    """The priors of all levels, bottom first, each given the codes above."""
     priors = []
+    shapes = model.code_shapes()
     for level in range(config.levels):
-        data = codes.prior_data(run, indices, level)
-        with run.strategy.scope():
-            prior = build_prior(config, model, level)
-            adam = optimizers.adam(config.prior_rate, config.prior_epochs, data)
-            run.compile(prior, adam, data)
+        options = {}
+        if level + 1 < config.levels:
+            # Without attention, kernels must see the upper right.
+            options = {
+                "conditional": True,
+                "condition_shape": shapes[level + 1],
+                "attention": False,
+                "kernel_size": 3,
+                "anchor": "center",
+            }
         stage = f"prior{level + 1}"
         priors.append(
-            run.fit(prior, data, stage=stage, epochs=config.prior_epochs)
+            two_stages.fit_prior(
+                config, run, model, indices, stage, level, **options
+            )
         )
     return priors
 
@@ -217,7 +157,7 @@ def train(config):
         arrays = run.arrays().as_float32()
         data = run.load()
         std = codes.training_std(arrays)
-        model = train_vq_vae(
+        model = two_stages.fit_autoencoder(
             config,
             run,
             data,
@@ -234,7 +174,7 @@ def train(config):
         indices = codes.extract(run, model, arrays)
         one_level = None
         if config.compare:
-            one_level = train_vq_vae(
+            one_level = two_stages.fit_autoencoder(
                 config,
                 run,
                 data,
@@ -245,16 +185,12 @@ def train(config):
             )
         priors = None
         if config.prior_epochs:
-            priors = train_priors(config, run, model, indices)
+            priors = fit_priors(config, run, model, indices)
         if not run.chief:
             return
-        x = data.examples(20)[0]
-        run.save_figure(
-            "reconstructions", visualization.plot_reconstructions(model, x)
+        exported, numbers = two_stages.report(
+            run, model, priors, data, arrays, indices
         )
-        for stage in run.histories:
-            run.save_figure(f"loss_curves_{stage}", run.draw_history(stage))
-        numbers = codes.quality(model, arrays, indices)
         numbers |= {"bits": bits(model), "parameters": model.count_params()}
         if one_level is not None:
             numbers |= {
@@ -262,13 +198,6 @@ def train(config):
                 "one_level_bits": bits(one_level),
                 "one_level_parameters": one_level.count_params(),
             }
-        exported = model
-        if priors is not None:
-            exported, more = codes.with_priors(model, priors, arrays.x_test)
-            numbers |= more
-            run.save_figure(
-                "samples", visualization.plot_samples(exported, seed=0)
-            )
         run.finish(
             exported,
             numbers,
@@ -279,7 +208,7 @@ def train(config):
 
 def main(argv=None):
     harness.command_line(
-        "vq_vae2_razavi2019", train, Config, PRESETS, SMOKE, argv
+        "vq_vae2_razavi2019", train, Config, PRESETS, two_stages.SMOKE, argv
     )
 
 

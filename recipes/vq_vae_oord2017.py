@@ -24,10 +24,9 @@ from typing import Literal
 import keras_vae
 from keras_vae import likelihoods
 from keras_vae import networks
-from keras_vae import visualization
 from recipes import codes
 from recipes import harness
-from recipes import optimizers
+from recipes import two_stages
 
 # keras.io's example after 30 epochs: error over variance of the training
 # images, nats of each code under its PixelCNN.
@@ -66,54 +65,19 @@ PRESETS = {
         "prior_blocks": 2,
     },
 }
-SMOKE = {
-    "epochs": 1,
-    "filters": 8,
-    "residual_layers": 1,
-    "prior_epochs": 1,
-    "prior_filters": 8,
-    "prior_blocks": 1,
-}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(harness.Config):
+class Config(two_stages.Config):
     """Settings of this recipe.
 
     Args:
         preset: What the other flags default to.
-        epochs: Passes over the training images, of the VQ-VAE.
-        filters: Of its convolutions; a quarter of them in residual layers.
-        residual_layers: In encoder and decoder each.
         downsamplings: Convolutions that halve height and width.
-        num_embeddings: Size of the codebook.
-        embedding_dim: Size of one code.
-        commitment: Its weight against the codebook's error, for means.
-        learning_rate: Of the first step; it falls to 0.
-        prior_epochs: Passes over the codes; 0: no prior.
-        prior_filters: Of its convolutions.
-        prior_blocks: Of residual layers and attention.
-        prior_residual: Residual layers in each block.
-        prior_heads: Of attention.
-        prior_rate: Its first learning rate; it falls to 0.
     """
 
     preset: Literal["default", "mnist", "cifar10"] = "default"
-    epochs: int = 60
-    batch_size: int = 50
-    filters: int = 32
-    residual_layers: int = 1
     downsamplings: int = 2
-    num_embeddings: int = 64
-    embedding_dim: int = 8
-    commitment: float = 0.25
-    learning_rate: float = 2e-3
-    prior_epochs: int = 40
-    prior_filters: int = 32
-    prior_blocks: int = 1
-    prior_residual: int = 2
-    prior_heads: int = 4
-    prior_rate: float = 2e-3
 
 
 def build(config, event_shape, std):
@@ -149,70 +113,27 @@ def build(config, event_shape, std):
     )
 
 
-def build_prior(config, shape):
-    """The prior of the codes, not compiled."""
-    return keras_vae.PixelSNAIL(
-        shape,
-        config.num_embeddings,
-        num_heads=config.prior_heads,
-        filters=config.prior_filters,
-        num_blocks=config.prior_blocks,
-        num_residual=config.prior_residual,
-        seed=config.seed,
-    )
-
-
-# === Stages ===
-
-
-def train_vq_vae(config, run, arrays, data):
-    """The model of the last epoch."""
-    with run.strategy.scope():
-        model = build(config, data.event_shape, codes.training_std(arrays))
-        adam = optimizers.adam(config.learning_rate, config.epochs, data)
-        run.compile(model, adam, data)
-    return run.fit(model, data, monitor=None, stage="vq_vae")
-
-
-def train_prior(config, run, data):
-    """The model of the best epoch."""
-    with run.strategy.scope():
-        prior = build_prior(config, data.event_shape)
-        adam = optimizers.adam(config.prior_rate, config.prior_epochs, data)
-        run.compile(prior, adam, data)
-    return run.fit(prior, data, stage="prior", epochs=config.prior_epochs)
-
-
-# === Results ===
-
-
 def train(config):
     with harness.Run("vq_vae_oord2017", config) as run:
         arrays = run.arrays().as_float32()
         data = run.load()
-        model = train_vq_vae(config, run, arrays, data)
+        std = codes.training_std(arrays)
+        model = two_stages.fit_autoencoder(
+            config,
+            run,
+            data,
+            lambda: build(config, data.event_shape, std),
+            "vq_vae",
+        )
         indices = codes.extract(run, model, arrays)
         prior = None
         if config.prior_epochs:
-            prior_data = codes.prior_data(run, indices, 0)
-            prior = train_prior(config, run, prior_data)
+            prior = two_stages.fit_prior(config, run, model, indices, "prior")
         if not run.chief:
             return
-        x = data.examples(20)[0]
-        run.save_figure(
-            "reconstructions", visualization.plot_reconstructions(model, x)
+        exported, numbers = two_stages.report(
+            run, model, prior, data, arrays, indices
         )
-        for stage in run.histories:
-            run.save_figure(f"loss_curves_{stage}", run.draw_history(stage))
-        numbers = codes.quality(model, arrays, indices)
-        numbers["uniform_rate_nats"] = sum(model.code_lengths())
-        exported = model
-        if prior is not None:
-            exported, more = codes.with_priors(model, prior, arrays.x_test)
-            numbers |= more
-            run.save_figure(
-                "samples", visualization.plot_samples(exported, seed=0)
-            )
         paper = {}
         if config.data == "mnist":
             paper = {"test_nmse": KERAS_IO_NMSE, "nats_per_code": KERAS_IO_NATS}
@@ -229,7 +150,9 @@ def train(config):
 
 
 def main(argv=None):
-    harness.command_line("vq_vae_oord2017", train, Config, PRESETS, SMOKE, argv)
+    harness.command_line(
+        "vq_vae_oord2017", train, Config, PRESETS, two_stages.SMOKE, argv
+    )
 
 
 if __name__ == "__main__":
