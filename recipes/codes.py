@@ -110,6 +110,12 @@ def nmse(model, arrays):
     return float(error / np.var(arrays.x_train, dtype="float64"))
 
 
+def channel_means(arrays):
+    """Mean of each channel of the training images: float64 array."""
+    x = arrays.x_train
+    return np.mean(x, axis=tuple(range(x.ndim - 1)), dtype="float64")
+
+
 def training_std(arrays):
     """Standard deviation of all numbers of the training images."""
     return float(np.std(arrays.x_train, dtype="float64"))

@@ -71,8 +71,10 @@ class Config(two_stages.Config):
     compare_embeddings: int = 64
 
 
-def build(config, event_shape, std, levels, filters, num_embeddings):
+def build(config, arrays, levels, filters, num_embeddings):
     """A VQ-VAE with this number of levels, not compiled."""
+    event_shape = arrays.x_train.shape[1:]
+    mean = codes.channel_means(arrays)
     encoders, upsamplers, decoder = networks.vq_vae2_networks(
         event_shape,
         num_levels=levels,
@@ -81,6 +83,8 @@ def build(config, event_shape, std, levels, filters, num_embeddings):
         residual_filters=filters // 4,
         num_residual_layers=config.residual_layers,
         first_downsamplings=config.first_downsamplings,
+        input_mean=mean,
+        output_bias=mean,
         seed=config.seed,
     )
     bottom = (*encoders[0].output_shape[1:-1], config.embedding_dim)
@@ -90,7 +94,7 @@ def build(config, event_shape, std, levels, filters, num_embeddings):
         decoder,
         num_embeddings,
         config.embedding_dim,
-        likelihoods.Normal(std),
+        likelihoods.Normal(codes.training_std(arrays)),
         commitment_weight=codes.commitment_weight(
             config.commitment, event_shape, bottom
         ),
@@ -98,14 +102,12 @@ def build(config, event_shape, std, levels, filters, num_embeddings):
     )
 
 
-def build_of_size(config, event_shape, std, parameters):
+def build_of_size(config, arrays, parameters):
     """One level, with the filters that come nearest to a size."""
 
     def make(filters):
-        model = build(
-            config, event_shape, std, 1, filters, config.compare_embeddings
-        )
-        model.build((None, *event_shape))
+        model = build(config, arrays, 1, filters, config.compare_embeddings)
+        model.build((None, *arrays.x_train.shape[1:]))
         return model
 
     low, high = 4, 4
@@ -156,15 +158,13 @@ def train(config):
     with harness.Run("vq_vae2_razavi2019", config) as run:
         arrays = run.arrays().as_float32()
         data = run.load()
-        std = codes.training_std(arrays)
         model = two_stages.fit_autoencoder(
             config,
             run,
             data,
             lambda: build(
                 config,
-                data.event_shape,
-                std,
+                arrays,
                 config.levels,
                 config.filters,
                 config.num_embeddings,
@@ -178,9 +178,7 @@ def train(config):
                 config,
                 run,
                 data,
-                lambda: build_of_size(
-                    config, data.event_shape, std, model.count_params()
-                ),
+                lambda: build_of_size(config, arrays, model.count_params()),
                 "one_level",
             )
         priors = None

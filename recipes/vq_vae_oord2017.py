@@ -80,8 +80,10 @@ class Config(two_stages.Config):
     downsamplings: int = 2
 
 
-def build(config, event_shape, std):
+def build(config, arrays):
     """The VQ-VAE, not compiled."""
+    event_shape = arrays.x_train.shape[1:]
+    mean = codes.channel_means(arrays)
     encoder = networks.residual_encoder(
         event_shape,
         config.embedding_dim,
@@ -89,6 +91,7 @@ def build(config, event_shape, std):
         residual_filters=config.filters // 4,
         num_residual_layers=config.residual_layers,
         num_downsamplings=config.downsamplings,
+        input_mean=mean,
         seed=config.seed,
     )
     decoder = networks.residual_decoder(
@@ -98,6 +101,7 @@ def build(config, event_shape, std):
         residual_filters=config.filters // 4,
         num_residual_layers=config.residual_layers,
         num_upsamplings=config.downsamplings,
+        output_bias=mean,
         seed=config.seed,
     )
     return keras_vae.VQVAE(
@@ -105,7 +109,7 @@ def build(config, event_shape, std):
         decoder,
         config.num_embeddings,
         config.embedding_dim,
-        likelihoods.Normal(std),
+        likelihoods.Normal(codes.training_std(arrays)),
         commitment_weight=codes.commitment_weight(
             config.commitment, event_shape, encoder.output_shape[1:]
         ),
@@ -117,13 +121,8 @@ def train(config):
     with harness.Run("vq_vae_oord2017", config) as run:
         arrays = run.arrays().as_float32()
         data = run.load()
-        std = codes.training_std(arrays)
         model = two_stages.fit_autoencoder(
-            config,
-            run,
-            data,
-            lambda: build(config, data.event_shape, std),
-            "vq_vae",
+            config, run, data, lambda: build(config, arrays), "vq_vae"
         )
         indices = codes.extract(run, model, arrays)
         prior = None

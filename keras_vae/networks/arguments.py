@@ -57,10 +57,8 @@ def initializers(initializer, seed, count):
     return [type(initializer).from_config({**config, "seed": s}) for s in seeds]
 
 
-def constant_initializer(name, value, shape):
-    """Return an initializer of `value` spread over `shape`, flattened."""
-    if value is None:
-        return "zeros"
+def constant(name, value, shape):
+    """Return `value` spread over `shape` as a float32 array, or raise."""
     value = np.asarray(value, dtype="float32")
     try:
         spread = np.broadcast_to(value, shape)
@@ -71,4 +69,12 @@ def constant_initializer(name, value, shape):
             f"`{name}` must hold finite numbers of a shape that broadcasts to "
             f"{shape}. Received: {name} of shape {value.shape}"
         )
+    return spread
+
+
+def constant_initializer(name, value, shape):
+    """Return an initializer of `value` spread over `shape`, flattened."""
+    if value is None:
+        return "zeros"
+    spread = constant(name, value, shape)
     return keras.initializers.Constant(spread.reshape(-1))

@@ -20,6 +20,8 @@ def vq_vae2_networks(
     num_residual_layers=2,
     first_downsamplings=2,
     output_channels=None,
+    input_mean=None,
+    output_bias=None,
     kernel_initializer="lecun_normal",
     seed=None,
 ):
@@ -40,6 +42,9 @@ def vq_vae2_networks(
         first_downsamplings: Convolutions of stride 2 of the bottom encoder.
         output_channels: Channels of the likelihood parameters. None takes
             those of the event.
+        input_mean: Subtracted from the input, as in `residual_encoder`.
+        output_bias: Initial bias of the last layer, broadcast to the
+            channels. None is zero.
         kernel_initializer: Initializer of every kernel.
         seed: Integer; equal seeds give equal weights. None draws one.
 
@@ -51,7 +56,8 @@ def vq_vae2_networks(
         codes, bottom first -> (batch, ..., output_channels).
 
     Raises:
-        ValueError: If the event has no such shape, or a size is not positive.
+        ValueError: If the event has no such shape, a size is not positive, or
+            the mean or the bias does not fit.
 
     Example:
     >>> encoders, upsamplers, decoder = keras_vae.networks.vq_vae2_networks(
@@ -94,6 +100,7 @@ def vq_vae2_networks(
             encoders[-1].output_shape[1:] if encoders else event_shape,
             embedding_dim=None,
             num_downsamplings=1 if encoders else first_downsamplings,
+            input_mean=None if encoders else input_mean,
             **settings(),
             name=f"encoder_{level + 1}",
         )
@@ -113,6 +120,7 @@ def vq_vae2_networks(
         (*grids[0][:-1], num_levels * embedding_dim),
         (*event_shape[:-1], output_channels),
         num_upsamplings=first_downsamplings,
+        output_bias=output_bias,
         **settings(),
         name="bottom_decoder",
     )

@@ -15,7 +15,7 @@ def kernels(model):
 
 
 def test_default_is_sonnets_network_for_cifar10():
-    """Sonnet, examples/vqvae_example.ipynb; papers.md gives its order."""
+    """Sonnet, examples/vqvae_example.ipynb."""
     encoder = residual_encoder((32, 32, 3))
     layer = [(3, 3, 128, 32), (1, 1, 32, 128)]
     assert kernels(encoder) == [
@@ -135,6 +135,20 @@ def test_output_bias_is_one_number_per_channel():
     np.testing.assert_array_equal(decoder(np.zeros((1, 2, 1, 3))), expected)
 
 
+def test_input_mean_is_subtracted(tmp_path):
+    mean = [0.5, -2.0]
+    arguments = {"embedding_dim": 2, "seed": 0, **SMALL}
+    plain = residual_encoder((6, 5, 2), **arguments)
+    centred = residual_encoder((6, 5, 2), input_mean=mean, **arguments)
+    centred.save(tmp_path / "encoder.keras")
+    copy = keras.saving.load_model(tmp_path / "encoder.keras")
+    x = np.random.default_rng(0).normal(size=(4, 6, 5, 2)).astype("float32")
+    for encoder in (centred, copy):
+        np.testing.assert_allclose(
+            encoder(x + np.float32(mean)), plain(x), rtol=1e-4, atol=1e-5
+        )
+
+
 @pytest.mark.parametrize("rank", [1, 2])
 def test_initial_weights_keep_the_variance(rank):
     """1 / (inputs of a kernel): for a transposed one too, whose inputs Keras
@@ -194,6 +208,8 @@ def test_stack_is_reproducible():
         ("residual_filters", -1),
         ("num_residual_layers", 0),
         ("num_downsamplings", 1.5),
+        ("input_mean", [0.5, 0.5]),
+        ("input_mean", np.nan),
         ("seed", -1),
     ],
 )

@@ -66,6 +66,23 @@ def test_every_level_reaches_the_output():
         assert np.abs(np.asarray(decoder(changed)) - output).max() > 1e-3
 
 
+def test_mean_of_the_input_and_bias_of_the_output():
+    arguments = {"num_levels": 2, "seed": 0, **SMALL}
+    plain, upsamplers, decoder = vq_vae2_networks(
+        (8, 8, 1), input_mean=0.5, output_bias=0.25, **arguments
+    )
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 1)).astype("float32")
+    other, *_ = vq_vae2_networks((8, 8, 1), **arguments)
+    features = plain[0](x + np.float32(0.5))
+    np.testing.assert_allclose(features, other[0](x), rtol=1e-4, atol=1e-5)
+    # The features of the encoder above are not shifted.
+    np.testing.assert_array_equal(plain[1](features), other[1](features))
+    nothing = [np.zeros((1, *i.shape[1:])) for i in decoder.inputs]
+    np.testing.assert_array_equal(
+        decoder(nothing), np.full((1, 8, 8, 1), 0.25, "float32")
+    )
+
+
 def test_seed():
     def weights(seed):
         encoders, upsamplers, decoder = vq_vae2_networks(
