@@ -14,8 +14,6 @@ CPU in a process of their own, where they are installed.
 
 import contextlib
 import dataclasses
-import json
-import os
 import pathlib
 import statistics
 import subprocess
@@ -29,6 +27,7 @@ import numpy as np
 from benchmarks import dense_vae
 from benchmarks import images
 from benchmarks import report
+from benchmarks import turns
 from benchmarks.hand_written_loop import HandWrittenLoop
 from keras_vae import datasets
 from recipes.environment import environment
@@ -110,36 +109,6 @@ class Loop:
         return time.perf_counter() - started, loss
 
 
-class Peer:
-    """A peer in a process of its own, which is idle between its turns."""
-
-    def __init__(self, python, name, path, batch_size):
-        self._process = subprocess.Popen(
-            [python, WORKER, name, path, str(batch_size)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            # In its favour: no progress bar, as for the others.
-            env={**os.environ, "TQDM_DISABLE": "1"},
-            text=True,
-        )
-        self.versions = self._answer()
-
-    def __call__(self, epochs):
-        print(epochs, file=self._process.stdin, flush=True)
-        answer = self._answer()
-        return answer["seconds"], answer["loss"]
-
-    def _answer(self):
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self._process.args} ended; see above.")
-        return json.loads(line)
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.wait()
-
-
 def installed(python):
     """Names of the peers that this interpreter can import."""
     code = (
@@ -181,51 +150,28 @@ def measure(config):
                 f"Received: pythae_python={config.pythae_python!r}"
             )
         for name in peers:
-            peer = Peer(python, name, path / "images.npy", config.batch_size)
+            peer = turns.Peer(
+                python,
+                WORKER,
+                name,
+                path / "images.npy",
+                str(config.batch_size),
+            )
             stack.callback(peer.close)
             contenders[name] = peer
             versions.update(peer.versions)
         examples = config.epochs * splits.sizes["train"]
-        rates = {name: [] for name in contenders}
-        losses = {}
-        for turn in range(-1, config.rounds):
-            # Back and forth: what one leaves behind must not always hit the
-            # same other.
-            direction = 1 if turn % 2 else -1
-            for name, contender in list(contenders.items())[::direction]:
-                seconds, losses[name] = contender(config.epochs)
-                if turn >= 0:
-                    rates[name].append(examples / seconds)
-                print(
-                    f"turn {turn + 1} of {config.rounds}: {name}, "
-                    f"{examples / seconds:.0f} examples/s",
-                    file=sys.stderr,
-                )
-    return rates, losses, versions
-
-
-def table(rates, losses):
-    """Rows: the median rate, and the median ratio of `fit` to each."""
-    rows = []
-    for name, rate in rates.items():
-        ratios = [a / b for a, b in zip(rates["fit"], rate, strict=True)]
-        rows.append(
-            {
-                "contender": name,
-                "examples/s": round(statistics.median(rate)),
-                "fit / it": f"{statistics.median(ratios):.3f}",
-                "range": f"{min(ratios):.2f}-{max(ratios):.2f}",
-                "loss": f"{losses[name]:.1f}",
-            }
+        rates, losses = turns.take_turns(
+            contenders, config.rounds, config.epochs, examples
         )
-    return rows
+    return rates, losses, versions
 
 
 def main(config):
     surroundings = environment()
     rates, losses, versions = measure(config)
     surroundings["versions"].update(versions)
-    rows = table(rates, losses)
+    rows = turns.table(rates, losses)
     best = max(LOOPS, key=lambda name: statistics.median(rates[name]))
     print(f"The hand-written loop is the better one: {best}.\n")
     report.publish(

@@ -12,6 +12,8 @@ import keras_vae
 from benchmarks import cached_sampling
 from benchmarks import report
 from benchmarks import train_throughput
+from benchmarks import turns
+from benchmarks import vq_vae_throughput
 
 
 def test_train_throughput(tmp_path, capsys):
@@ -32,7 +34,7 @@ def test_train_throughput(tmp_path, capsys):
 
 
 def test_ratios_are_of_pairs():
-    rows = train_throughput.table(
+    rows = turns.table(
         {"fit": [10.0, 20.0, 90.0], "loop": [10.0, 40.0, 60.0]},
         {"fit": 1.0, "loop": 2.0},
     )
@@ -41,7 +43,7 @@ def test_ratios_are_of_pairs():
         "examples/s": 40,
         "fit / it": "1.000",
         "range": "0.50-1.50",
-        "loss": "2.0",
+        "loss": "2",
     }
 
 
@@ -53,6 +55,42 @@ def test_an_interpreter_without_peers():
         pytest.skip("a peer is installed here")
     with pytest.raises(ValueError, match="Received: pythae_python="):
         train_throughput.measure(config)
+
+
+# Stands in for the worker, which needs Sonnet.
+PEER = """
+import json, sys
+print(json.dumps({"version of": sys.argv[1:]}), flush=True)
+for line in sys.stdin:
+    print(json.dumps({"seconds": 0.5, "loss": int(line)}), flush=True)
+"""
+
+
+def test_vq_vae_throughput(tmp_path, monkeypatch):
+    out = tmp_path / "result.json"
+    worker = tmp_path / "worker.py"
+    worker.write_text(PEER)
+    monkeypatch.setattr(vq_vae_throughput, "WORKER", worker)
+    config = vq_vae_throughput.Config(
+        **vq_vae_throughput.SMOKE,
+        smoke=True,
+        sonnet_python=sys.executable,
+        out=str(out),
+    )
+    vq_vae_throughput.main(config)
+    result = json.loads(out.read_text())
+    # One step of 32 images in half a second.
+    assert result["examples_per_second"]["Sonnet"] == [64.0]
+    assert result["examples_per_second"]["fit"][0] > 0
+    assert result["versions"]["version of"][1] == "32"
+    assert result["table"][1]["loss"] == "1"
+
+
+def test_a_peer_that_ends_is_named(tmp_path):
+    worker = tmp_path / "worker.py"
+    worker.write_text("")
+    with pytest.raises(RuntimeError, match="worker.py"):
+        turns.Peer(sys.executable, worker)
 
 
 def test_log_likelihood_memory(tmp_path):
