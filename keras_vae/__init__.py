@@ -22,8 +22,11 @@ from keras_vae.models import VQVAE2
 from keras_vae.models import Autoencoder
 from keras_vae.models import ContractiveAutoencoder
 from keras_vae.models import DenoisingAutoencoder
+from keras_vae.models import DiffusionModel
 from keras_vae.models import GaussianMixture
+from keras_vae.models import HierarchicalVAE
 from keras_vae.models import KSparseAutoencoder
+from keras_vae.models import LadderVAE
 from keras_vae.models import PixelSNAIL
 from keras_vae.models import SparseAutoencoder
 from keras_vae.models import TermModel
@@ -39,8 +42,11 @@ __all__ = [
     "Autoencoder",
     "ContractiveAutoencoder",
     "DenoisingAutoencoder",
+    "DiffusionModel",
     "GaussianMixture",
+    "HierarchicalVAE",
     "KSparseAutoencoder",
+    "LadderVAE",
     "PixelSNAIL",
     "SparseAutoencoder",
     "TermModel",

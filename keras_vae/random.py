@@ -9,10 +9,12 @@ device and N devices train on the same numbers.
 import contextlib
 import hashlib
 import math
+import numbers
 import random as python_random
 import threading
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 _ACTIVE = threading.local()
@@ -63,6 +65,23 @@ def global_span(rows):
 def fresh_seed():
     """An int seed from Python's generator (`keras.utils.set_random_seed`)."""
     return python_random.getrandbits(31)
+
+
+def spawn_seeds(seed, count):
+    """Return `count` seeds that follow from one, drawn if that is None.
+
+    It is then drawn from Python's generator, which
+    `keras.utils.set_random_seed` sets.
+    """
+    if seed is None:
+        seed = fresh_seed()
+    elif not isinstance(seed, numbers.Integral) or seed < 0:
+        raise ValueError(
+            "`seed` must be None or a non-negative integer. "
+            f"Received: seed={seed!r}"
+        )
+    seeds = np.random.SeedSequence(int(seed)).generate_state(count)
+    return [int(s >> 1) for s in seeds]
 
 
 def as_seed(seed):

@@ -7,6 +7,7 @@ from keras_vae.callbacks.image_grid import ImageGrid
 from keras_vae.callbacks.non_finite_error import NonFiniteError
 from keras_vae.callbacks.posterior_collapse_alarm import PosteriorCollapseAlarm
 from keras_vae.callbacks.terminate_on_non_finite import TerminateOnNonFinite
+from keras_vae.callbacks.units_per_level import UnitsPerLevel
 
 __all__ = [
     "EmbeddingProjector",
@@ -16,4 +17,5 @@ __all__ = [
     "NonFiniteError",
     "PosteriorCollapseAlarm",
     "TerminateOnNonFinite",
+    "UnitsPerLevel",
 ]

@@ -9,10 +9,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.arguments import positive_int
 from keras_vae.callbacks.non_finite_error import NonFiniteError
 from keras_vae.callbacks.writing import atomic_file
 from keras_vae.callbacks.writing import is_chief
-from keras_vae.networks.arguments import positive_int
 
 _FORMAT = 1
 

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.arguments import positive_int
 from keras_vae.callbacks.writing import atomic_file
 from keras_vae.callbacks.writing import is_chief
-from keras_vae.networks.arguments import positive_int
 from keras_vae.visualization.tile_images import as_images
 from keras_vae.visualization.tile_images import tile_images
 from keras_vae.visualization.tile_images import tile_pairs

@@ -5,8 +5,8 @@ import warnings
 import keras
 import numpy as np
 
+from keras_vae.arguments import positive_int
 from keras_vae.metrics.active_units import active_units
-from keras_vae.networks.arguments import positive_int
 
 
 class PosteriorCollapseAlarm(keras.callbacks.Callback):

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_vae.networks.arguments import positive_int
+from keras_vae.arguments import positive_int
 
 
 def batches(x, batch_size):

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
+from keras_vae.arguments import positive_int
 from keras_vae.evaluation.pca import rows
-from keras_vae.networks.arguments import positive_int
 
 #: Weight of half the squared parameters in the objective: logits of pixels
 #: that never vary would grow for ever.

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from keras_vae import data_checks
-from keras_vae.networks.arguments import positive_int
+from keras_vae.arguments import positive_int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

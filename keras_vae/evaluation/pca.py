@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_vae import data_checks
-from keras_vae.networks.arguments import positive_int
+from keras_vae.arguments import positive_int
 
 
 def pca_reconstructions(x_train, x_test, num_components):

@@ -10,11 +10,16 @@ from keras_vae.layers.corruption import Corruption
 from keras_vae.layers.gated_residual import GatedResidual
 from keras_vae.layers.k_sparse import KSparse
 from keras_vae.layers.masking_noise import MaskingNoise
+from keras_vae.layers.normal_head import NormalHead
 from keras_vae.layers.pixel_snail_block import PixelSNAILBlock
+from keras_vae.layers.precision_weighted_merge import PrecisionWeightedMerge
 from keras_vae.layers.salt_and_pepper_noise import SaltAndPepperNoise
 from keras_vae.layers.sampling import Sampling
+from keras_vae.layers.self_attention import SelfAttention
+from keras_vae.layers.sinusoidal_embedding import SinusoidalEmbedding
 from keras_vae.layers.tied_dense import TiedDense
 from keras_vae.layers.tied_dense import retie
+from keras_vae.layers.time_residual import TimeResidual
 from keras_vae.layers.vector_quantizer import VectorQuantizer
 
 __all__ = [
@@ -26,10 +31,15 @@ __all__ = [
     "GatedResidual",
     "KSparse",
     "MaskingNoise",
+    "NormalHead",
     "PixelSNAILBlock",
+    "PrecisionWeightedMerge",
     "SaltAndPepperNoise",
     "Sampling",
+    "SelfAttention",
+    "SinusoidalEmbedding",
     "TiedDense",
+    "TimeResidual",
     "VectorQuantizer",
     "retie",
 ]

@@ -3,8 +3,8 @@ import math
 import keras
 import tensorflow as tf
 
+from keras_vae.arguments import positive_int
 from keras_vae.layers.cache import write
-from keras_vae.networks.arguments import positive_int
 
 # Finite, or the first position had no weights; its exponential is 0.
 _MASKED = -1e9

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.arguments import positive_int
+from keras_vae.arguments import positive_ints
 from keras_vae.layers.cache import write
-from keras_vae.networks.arguments import positive_int
-from keras_vae.networks.arguments import positive_ints
 
 _ANCHORS = ("corner", "center")
 

@@ -1,8 +1,8 @@
 import keras
 
+from keras_vae.arguments import positive_int
 from keras_vae.layers.causal_conv2d import CausalConv2D
 from keras_vae.layers.masking_noise import MaskingNoise
-from keras_vae.networks.arguments import positive_int
 
 # Variance of the last kernel: a new layer is close to the identity.
 _OUTPUT_VARIANCE = 0.1**2

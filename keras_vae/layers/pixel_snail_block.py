@@ -1,9 +1,9 @@
 import keras
 import tensorflow as tf
 
+from keras_vae.arguments import positive_int
 from keras_vae.layers.causal_attention2d import CausalAttention2D
 from keras_vae.layers.gated_residual import GatedResidual
-from keras_vae.networks.arguments import positive_int
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")

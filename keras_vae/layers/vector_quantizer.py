@@ -4,9 +4,9 @@ import keras
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.arguments import positive_int
 from keras_vae.layers.codebook import Codebook
 from keras_vae.metrics.codebook_usage import CodebookUsage
-from keras_vae.networks.arguments import positive_int
 
 _METRICS = ("euclidean", "cosine")
 

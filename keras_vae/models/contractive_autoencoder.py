@@ -3,11 +3,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.arguments import positive_int
 from keras_vae.losses.jacobian import rademacher
 from keras_vae.models import jacobian
 from keras_vae.models.autoencoder import Autoencoder
 from keras_vae.models.batching import BatchFunctions
-from keras_vae.networks.arguments import positive_int
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")

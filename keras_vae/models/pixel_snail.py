@@ -7,6 +7,8 @@ from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from keras_vae import likelihoods
 from keras_vae import random
+from keras_vae.arguments import positive_int
+from keras_vae.arguments import positive_ints
 from keras_vae.layers.cache import write
 from keras_vae.layers.causal_conv2d import CausalConv2D
 from keras_vae.layers.gated_residual import GatedResidual
@@ -18,8 +20,6 @@ from keras_vae.models.pixel_snail_inputs import is_concrete
 from keras_vae.models.pixel_snail_inputs import repeated
 from keras_vae.models.pixel_snail_sampling import draw_code
 from keras_vae.models.pixel_snail_sampling import draw_pixel
-from keras_vae.networks.arguments import positive_int
-from keras_vae.networks.arguments import positive_ints
 
 # Fewer positions are sampled sooner than XLA has compiled the loop.
 _POSITIONS_WORTH_XLA = 2**14

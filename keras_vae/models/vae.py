@@ -8,13 +8,11 @@ from keras_vae import random
 from keras_vae.losses import importance_weighted_bound
 from keras_vae.models import architecture
 from keras_vae.models.encoder_decoder import EncoderDecoder
-
-# Decoded rows held at once by `log_likelihood`: what a core's cache likes.
-_ROWS_AT_ONCE = 2000
+from keras_vae.models.importance_weighted import ImportanceWeighted
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
-class VAE(EncoderDecoder):
+class VAE(ImportanceWeighted, EncoderDecoder):
     """Variational autoencoder, trained on the ELBO or on the IWAE bound.
 
     ELBO(x) = E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z)) <= log p(x)
@@ -268,105 +266,20 @@ class VAE(EncoderDecoder):
         args = (tf.constant(num_samples), random.as_seed(seed))
         return self._batches.map("elbo", elbo, x, batch_size, args)
 
-    def log_likelihood(
-        self, x, num_samples=5000, batch_size=100, seed=0, verbose="auto"
-    ):
-        """Importance-weighted lower bound of log p(x) of each example.
-
-        log p(x) >= E[log 1/S sum_s p(x, z_s) / q(z_s | x)]
-
-        Samples are drawn in chunks and summed as they come, so memory does
-        not grow with `num_samples`.
-
-        Args:
-            x: array (n, *event_shape), in the support of the likelihood.
-            num_samples: int, S.
-            batch_size: int, examples at once.
-            seed: int or pair of ints; the same seed gives the same numbers.
-            verbose: 0, 1 or "auto": a progress bar on long runs.
-
-        Returns:
-            float32 NumPy array (n,), nats.
-
-        Raises:
-            ValueError: if x is not in the support, or the likelihood has no
-                normalised density.
-
-        Reference:
-            Burda, Grosse, Salakhutdinov, 2016, equation 8 and section 5.
-        """
-        if num_samples < 1:
-            raise ValueError(
-                "`num_samples` must be at least 1. "
-                f"Received: num_samples={num_samples}"
-            )
-        x = self.exact_data(x)
-
-        def log_prob(rows, index, num_samples, seed):
-            return self._log_prob(
-                rows, num_samples, random.fold_in(seed, index)
-            )
-
-        args = (tf.constant(num_samples), random.as_seed(seed))
-        return self._batches.map(
-            "log_prob", log_prob, x, batch_size, args, verbose
-        )
-
-    def _log_prob(self, x, num_samples, seed):
-        """Streaming log-mean-exp of importance weights: (batch,)."""
+    def importance_sampler(self, x):
         posterior = self._posterior(x, False)
         prior = self.prior.distribution(self._encoder_at(False))
-        rows = tf.shape(x)[0]
-        noise = random.Noise(seed, rows)
-        chunk = tf.clip_by_value(
-            _ROWS_AT_ONCE // tf.maximum(rows, 1), 1, num_samples
-        )
 
-        def add_chunk(index, total):
-            z = self.posterior_layer.sample(posterior, noise.fold(index), chunk)
+        def draw(noise, num_samples):
+            z = self.posterior_layer.sample(posterior, noise, num_samples)
             log_weights = self.likelihood.log_prob(
                 self._decode_samples(z, False), x
             )
-            log_weights += prior.log_prob(z) - posterior.log_prob(z)
-            number = index * chunk + tf.range(chunk)
-            inside = (number < num_samples)[:, tf.newaxis]
-            log_weights = tf.where(inside, log_weights, -np.inf)
-            chunk_total = tf.reduce_logsumexp(log_weights, axis=0)
-            return index + 1, _log_add_exp(total, chunk_total)
+            return log_weights + prior.log_prob(z) - posterior.log_prob(z)
 
-        _, total = tf.while_loop(
-            lambda index, total: index * chunk < num_samples,
-            add_chunk,
-            (0, tf.fill([rows], -np.inf)),
-            shape_invariants=(
-                tf.TensorShape([]),
-                tf.TensorShape([None]),
-            ),
-            parallel_iterations=1,
-        )
-        return total - tf.math.log(tf.cast(num_samples, "float32"))
+        return draw
 
     # === Export ===
 
     def export_signatures(self):
-        x = tf.TensorSpec((None, *self.event_shape), "float32", name="x")
-        seed = tf.TensorSpec((2,), "int32", name="seed")
-        num = tf.TensorSpec((), "int32", name="num")
-        num_samples = tf.TensorSpec((), "int32", name="num_samples")
-
-        def sample(num, seed):
-            return {"samples": self.sample(num, seed)}
-
-        def log_prob(x, num_samples, seed):
-            return {"log_prob": self._log_prob(x, num_samples, seed)}
-
-        signatures = super().export_signatures()
-        signatures["sample"] = (sample, [num, seed])
-        if self.likelihood.normalized:
-            signatures["log_prob"] = (log_prob, [x, num_samples, seed])
-        return signatures
-
-
-def _log_add_exp(a, b):
-    """log(exp(a) + exp(b)), also where both are -inf."""
-    return tf.reduce_logsumexp(tf.stack([a, b]), axis=0)
+        return super().export_signatures() | self.sampling_signatures()

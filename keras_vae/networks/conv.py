@@ -4,10 +4,10 @@ import math
 
 import keras
 
+from keras_vae.arguments import positive_int
+from keras_vae.arguments import positive_ints
 from keras_vae.networks.arguments import constant_initializer
 from keras_vae.networks.arguments import initializers
-from keras_vae.networks.arguments import positive_int
-from keras_vae.networks.arguments import positive_ints
 
 
 def conv_encoder(

@@ -4,11 +4,11 @@ import math
 
 import keras
 
+from keras_vae.arguments import positive_int
+from keras_vae.arguments import positive_ints
 from keras_vae.networks.arguments import constant
 from keras_vae.networks.arguments import constant_initializer
 from keras_vae.networks.arguments import initializers
-from keras_vae.networks.arguments import positive_int
-from keras_vae.networks.arguments import positive_ints
 from keras_vae.networks.convolution import convolution
 from keras_vae.networks.convolution import upsampling
 

@@ -2,13 +2,13 @@
 
 import keras
 
+from keras_vae.arguments import positive_int
 from keras_vae.networks.arguments import initializers
-from keras_vae.networks.arguments import positive_int
-from keras_vae.networks.arguments import spawn_seeds
 from keras_vae.networks.convolution import upsampling
 from keras_vae.networks.residual import grid_shape
 from keras_vae.networks.residual import residual_decoder
 from keras_vae.networks.residual import residual_encoder
+from keras_vae.random import spawn_seeds
 
 
 def vq_vae2_networks(

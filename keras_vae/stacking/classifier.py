@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_vae.networks.arguments import positive_int
+from keras_vae.arguments import positive_int
 from keras_vae.stacking import levels
 
 

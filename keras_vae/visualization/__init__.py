@@ -10,11 +10,16 @@ from keras_vae.visualization.plot_corrupted_reconstructions import (
 from keras_vae.visualization.plot_filters import plot_filters
 from keras_vae.visualization.plot_history import plot_history
 from keras_vae.visualization.plot_latent_map import plot_latent_map
+from keras_vae.visualization.plot_level_maps import plot_level_maps
 from keras_vae.visualization.plot_manifold import plot_manifold
 from keras_vae.visualization.plot_reconstructions import plot_reconstructions
+from keras_vae.visualization.plot_resampled_levels import plot_resampled_levels
 from keras_vae.visualization.plot_rows import plot_rows
 from keras_vae.visualization.plot_samples import plot_samples
 from keras_vae.visualization.plot_traversals import plot_traversals
+from keras_vae.visualization.plot_units_over_epochs import (
+    plot_units_over_epochs,
+)
 from keras_vae.visualization.save_figure import save_figure
 from keras_vae.visualization.tile_images import tile_images
 
@@ -25,11 +30,14 @@ __all__ = [
     "plot_filters",
     "plot_history",
     "plot_latent_map",
+    "plot_level_maps",
     "plot_manifold",
     "plot_reconstructions",
+    "plot_resampled_levels",
     "plot_rows",
     "plot_samples",
     "plot_traversals",
+    "plot_units_over_epochs",
     "save_figure",
     "tile_images",
 ]

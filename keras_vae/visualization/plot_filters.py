@@ -5,8 +5,8 @@ import math
 import keras
 import numpy as np
 
-from keras_vae.networks.arguments import positive_int
-from keras_vae.networks.arguments import positive_ints
+from keras_vae.arguments import positive_int
+from keras_vae.arguments import positive_ints
 from keras_vae.visualization.image_grid import image_grid
 from keras_vae.visualization.tile_images import is_image_batch
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from keras_vae.arguments import positive_int
 from keras_vae.metrics.active_units import active_units
-from keras_vae.networks.arguments import positive_int
 from keras_vae.visualization.image_grid import show
 from keras_vae.visualization.tile_images import as_images
 from keras_vae.visualization.tile_images import tile_images

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.networks.arguments import positive_int
+from keras_vae.arguments import positive_int
 
 
 def is_image_batch(images):

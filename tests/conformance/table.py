@@ -14,6 +14,7 @@ import numpy as np
 from keras_vae import layers
 from keras_vae import likelihoods
 from keras_vae import models
+from keras_vae import networks
 from keras_vae import posteriors
 from keras_vae import priors
 from keras_vae import schedules
@@ -36,6 +37,7 @@ ABSTRACT = {
     likelihoods.Likelihood,
     posteriors.Posterior,
     priors.Prior,
+    schedules.NoiseSchedule,
 }
 
 
@@ -100,6 +102,24 @@ def levels_networks():
     return encoders, [upsampler], decoder
 
 
+def time_network():
+    """From x_t and the time; both count."""
+    x_t, time = keras.Input(IMAGE), keras.Input(())
+    hidden = keras.layers.Dense(3)(keras.layers.Reshape((1, 1, 1))(time))
+    hidden = keras.layers.Dense(3, activation="tanh")(x_t) + hidden
+    return keras.Model([x_t, time], keras.layers.Dense(IMAGE[-1])(hidden))
+
+
+def hierarchy(cls, ladder=False, batch_norm=True, **kwargs):
+    """Two levels, normalised in hidden layers and heads."""
+    networks_of_levels = networks.mlp_hierarchy(
+        IMAGE, (3, 2), (5, 4), ladder=ladder, batch_norm=batch_norm, seed=3
+    )
+    return cls(
+        *networks_of_levels, [3, 2], batch_norm=batch_norm, seed=3, **kwargs
+    )
+
+
 def generator():
     encoder, decoder = codes_networks()
     vq_vae = models.VQVAE(encoder, decoder, 4, LATENT_DIM, "bernoulli", seed=3)
@@ -146,11 +166,11 @@ def in_functional(layer, shapes, activation=None):
     return keras.Model(inputs, layer(hidden))
 
 
-def first_output(layer, shapes):
+def first_output(layer, shapes, activation=None):
     """As `in_functional`, for a layer with several outputs."""
-    inputs = keras.Input(shapes[0])
-    outputs, *_ = layer(keras.layers.Dense(shapes[0][-1])(inputs))
-    return keras.Model(inputs, outputs)
+    model = in_functional(layer, shapes, activation)
+    inputs = model.inputs[0] if len(shapes) == 1 else model.inputs
+    return keras.Model(inputs, model.outputs[0])
 
 
 def several_inputs(layer, shapes):
@@ -347,6 +367,59 @@ MODELS = {
             seed=3,
         )
     ),
+    "DiffusionModel": Row(
+        lambda: models.DiffusionModel(
+            time_network(),
+            schedules.CosineNoise(0.1),
+            num_steps=5,
+            prediction="v",
+            variance="posterior",
+            num_levels=2,
+            seed=3,
+        )
+    ),
+    "DiffusionModel bound": Row(
+        lambda: models.DiffusionModel(
+            time_network(),
+            [0.1, 0.3, 0.5],
+            num_steps=3,
+            event_shape=IMAGE,
+            objective="bound",
+            likelihood="normal",
+            low_discrepancy=False,
+            seed=3,
+        )
+    ),
+    "HierarchicalVAE": Row(
+        lambda: hierarchy(
+            models.HierarchicalVAE,
+            beta=schedules.LinearWarmUp(4),
+            num_samples=2,
+        )
+    ),
+    "HierarchicalVAE free bits": Row(
+        lambda: hierarchy(
+            models.HierarchicalVAE, batch_norm=False, free_bits=0.05
+        )
+    ),
+    "LadderVAE": Row(
+        lambda: hierarchy(
+            models.LadderVAE,
+            ladder=True,
+            num_samples=2,
+            num_importance_samples=2,
+        )
+    ),
+    "LadderVAE separate": Row(
+        lambda: hierarchy(
+            models.LadderVAE,
+            ladder=True,
+            inference_networks=networks.mlp_hierarchy(
+                IMAGE, (3, 2), (5, 4), seed=4
+            )[1],
+            beta=schedules.LinearWarmUp(4),
+        )
+    ),
     "VAE": Row(
         lambda: vae(
             posterior="full_covariance_normal",
@@ -496,8 +569,42 @@ LAYERS = {
         ((2, 3),),
         first_output,
     ),
+    "NormalHead": Row(
+        lambda: layers.NormalHead(
+            (3, 2), batch_norm=True, momentum=0.5, seed=7
+        ),
+        ((3, 4),),
+        first_output,
+    ),
+    "PrecisionWeightedMerge": Row(
+        layers.PrecisionWeightedMerge,
+        ((4,), (4,), (4,), (4,)),
+        lambda layer, shapes: first_output(layer, shapes, "softplus"),
+    ),
     "Sampling": Row(
         lambda: layers.Sampling(seed=7), ((4,), (4,)), in_functional
+    ),
+    "SelfAttention": Row(
+        lambda: layers.SelfAttention(num_heads=2, num_groups=4, seed=7),
+        ((3, 2, 4),),
+        in_functional,
+    ),
+    "SinusoidalEmbedding": Row(
+        lambda: layers.SinusoidalEmbedding(4, scale=10.0, max_period=100.0),
+        ((3,),),
+        lambda layer, shapes: keras.Sequential(
+            [
+                keras.Input(shapes[0]),
+                keras.layers.Dense(1),
+                keras.layers.Reshape(()),
+                layer,
+            ]
+        ),
+    ),
+    "TimeResidual": Row(
+        lambda: layers.TimeResidual(6, num_groups=2, dropout=0.25, seed=7),
+        ((3, 2, 4), (3,)),
+        in_functional,
     ),
     "TiedDense": Row(
         tied_dense,
@@ -553,6 +660,9 @@ LAYERS = {
 }
 
 SCHEDULES = {
+    "CosineNoise": Row(lambda: schedules.CosineNoise(0.1, max_beta=0.9)),
+    "LinearNoise": Row(lambda: schedules.LinearNoise(1e-3, end=0.3)),
+    "TabulatedNoise": Row(lambda: schedules.TabulatedNoise([0.25, 0.5])),
     "LinearWarmUp": Row(lambda: schedules.LinearWarmUp(5, start=0.25, end=4.0)),
 }
 

@@ -70,7 +70,7 @@ def test_evaluation_reports_the_negative_elbo(trained, binary_digits):
 
 def test_streaming_does_not_depend_on_chunks(trained, binary_digits):
     """Chunks that do not divide num_samples leave nothing out, or in."""
-    keras_vae_rows = keras_vae.models.vae._ROWS_AT_ONCE
+    keras_vae_rows = keras_vae.models.importance_weighted._ROWS_AT_ONCE
     for count in (1, 2, keras_vae_rows - 1, keras_vae_rows + 1):
         value = trained.log_likelihood(binary_digits[:1], num_samples=count)
         assert np.isfinite(value).all()

@@ -1,0 +1,633 @@
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_vae import random
+from keras_vae.arguments import positive_int
+from keras_vae.layers.normal_head import NormalHead
+from keras_vae.losses import log_mean_exp
+from keras_vae.models import architecture
+from keras_vae.models import markov_chain
+from keras_vae.models.importance_weighted import ImportanceWeighted
+from keras_vae.models.likelihood_model import LikelihoodModel
+from keras_vae.random import spawn_seeds
+
+
+@keras.saving.register_keras_serializable(package="keras_vae")
+class Hierarchy(ImportanceWeighted, LikelihoodModel):
+    """Base of the models whose latent variables are a chain z_1..z_L.
+
+    p(x, z_1..L) = p(x | z_1) p(z_1 | z_2) .. p(z_{L-1} | z_L) N(z_L; 0, I)
+
+    Level 1 is nearest the data; lists are bottom first. All conditionals are
+    normal: a network gives features, and a `keras_vae.layers.NormalHead` of
+    the model makes mean and variance of them. A network with two outputs
+    gives mean and variance itself.
+
+    A subclass must override `upward`, `infer` and `next_input`.
+
+    Args:
+        encoders: list of L Keras models of the inference, bottom first.
+        generators: list of L - 1 Keras models, z_{l+1} to features of z_l.
+        decoder: Keras model, z_1 to raw likelihood parameters
+            (batch, *params_shape).
+        latent_dims: list of L ints, or tuples (*positions, channels).
+        likelihood: `Likelihood` or its name.
+        beta: float or Keras LearningRateSchedule, weight of all KL terms.
+        num_samples: int >= 1, samples of the latent variables to average.
+        num_importance_samples: int >= 1, samples in each importance-weighted
+            bound; if above 1, that is trained, and beta must be 1.
+        free_bits: float >= 0, nats of each level that cost nothing. They are
+            of the mean over the global batch.
+        batch_norm: bool, of the heads that the model makes.
+        **kwargs: `seed`, `name`, `dtype`.
+    """
+
+    def __init__(
+        self,
+        encoders,
+        generators,
+        decoder,
+        latent_dims,
+        likelihood="bernoulli",
+        beta=1.0,
+        num_samples=1,
+        num_importance_samples=1,
+        free_bits=0.0,
+        batch_norm=False,
+        **kwargs,
+    ):
+        num_levels = len(latent_dims)
+        _check_lengths(num_levels, encoders, generators)
+        _check_objective(beta, num_importance_samples, free_bits)
+        super().__init__(likelihood, **kwargs)
+        architecture.check_activation(decoder, self.likelihood)
+        self.encoders = list(encoders)
+        self.generators = list(generators)
+        self.decoder = decoder
+        self.latent_dims = list(latent_dims)
+        self.beta = beta
+        self.num_samples = positive_int("num_samples", num_samples)
+        self.num_importance_samples = positive_int(
+            "num_importance_samples", num_importance_samples
+        )
+        self.free_bits = float(free_bits)
+        self.batch_norm = batch_norm
+        self.encoder_heads = self.make_heads("q", encoders)
+        self.generator_heads = self.make_heads("p", generators)
+        self._declare_terms(num_levels)
+
+    def _declare_terms(self, num_levels):
+        weighted = self.num_importance_samples > 1
+        kl_weight = 0.0 if weighted or self.free_bits else self.beta
+        self.add_term("reconstruction_loss", 0.0 if weighted else 1.0, True)
+        for level in range(1, num_levels + 1):
+            self.add_term(f"kl_loss_{level}", kl_weight, elbo=True)
+        if weighted:
+            self.add_term("neg_iw_bound")
+        elif self.free_bits:
+            self.add_term("free_bits_loss", self.beta)
+
+    def make_heads(self, name, networks):
+        """`NormalHead`s by level, None where the network is its own.
+
+        Args:
+            name: str, what the layers' names begin with.
+            networks: list of Keras models, bottom first.
+        """
+        seeds = spawn_seeds(self.seed, len(networks))
+        return [
+            None
+            if len(getattr(network, "outputs", None) or [0]) == 2
+            else NormalHead(
+                latent_dim, self.batch_norm, seed=seed, name=f"{name}_{level}"
+            )
+            for level, (network, latent_dim, seed) in enumerate(
+                zip(networks, self.latent_dims, seeds), 1
+            )
+        ]
+
+    # === Shapes ===
+
+    @property
+    def num_levels(self):
+        """L, the number of latent variables of the chain."""
+        return len(self.latent_dims)
+
+    def latent_shapes(self):
+        """Shapes of one example's latent variables, bottom first."""
+        return [
+            (size,) if isinstance(size, int) else tuple(size)
+            for size in self.latent_dims
+        ]
+
+    def known_event_shape(self):
+        return architecture.event_shape(self.encoders[0])
+
+    def next_input(self, level, features_shape):
+        """Shape of what `encoders[level + 1]` takes.
+
+        Args:
+            level: int, from 0.
+            features_shape: output shape of `encoders[level]`.
+        """
+        raise NotImplementedError
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        shape = (None, *self.event_shape)
+        for level, encoder in enumerate(self.encoders):
+            features = self.build_conditional(
+                f"encoders[{level}]",
+                encoder,
+                self.encoder_heads[level],
+                shape,
+                level,
+            )
+            if level + 1 < self.num_levels:
+                shape = self.next_input(level, features)
+        latent_shapes = [(None, *shape) for shape in self.latent_shapes()]
+        for level, generator in enumerate(self.generators):
+            self.build_conditional(
+                f"generators[{level}]",
+                generator,
+                self.generator_heads[level],
+                latent_shapes[level + 1],
+                level,
+            )
+        _check_input("decoder", self.decoder, latent_shapes[0])
+        if not self.decoder.built:
+            self.decoder.build(latent_shapes[0])
+        self.build_likelihood(
+            self.decoder.compute_output_shape(latent_shapes[0])
+        )
+
+    def build_conditional(self, name, network, head, shape, level):
+        """Builds a network and its head; the shape of the features."""
+        _check_input(name, network, shape)
+        if not network.built:
+            network.build(shape)
+        features = network.compute_output_shape(shape)
+        if head is None:
+            expected = (None, *self.latent_shapes()[level])
+            if any(tuple(moment) != expected for moment in features):
+                raise ValueError(
+                    f"`{name}` must give mean and variance of shape "
+                    f"{expected}. Received: outputs of shapes {features}"
+                )
+        elif not head.built:
+            head.build(tuple(features))
+        return features
+
+    # === Inference ===
+
+    def upward(self, x, training=False):
+        """What inference computes from x alone, before anything is drawn.
+
+        Args:
+            x: tensor (batch, *event_shape).
+            training: bool.
+
+        Returns:
+            list of (mean, variance).
+        """
+        raise NotImplementedError
+
+    def infer(self, moments, noise, num_samples=1, training=False):
+        """Draws all latent variables from q.
+
+        Args:
+            moments: what `upward` gave.
+            noise: `keras_vae.random.Noise`, or None: means are taken.
+            num_samples: int or scalar tensor, of each example.
+            training: bool.
+
+        Returns:
+            list of `markov_chain.Level`, bottom first, with
+            num_samples * batch rows: all examples, then all again.
+        """
+        raise NotImplementedError
+
+    def conditional(self, network, head, inputs, training=False):
+        """Mean and variance that a network gives."""
+        outputs = network(inputs, training=training)
+        if head is None:
+            mean, variance = outputs
+            return tf.cast(mean, "float32"), tf.cast(variance, "float32")
+        return head(outputs, training=training)
+
+    def level_prior(self, level, above, like, training=False):
+        """p(z_l | z_{l+1}) as a tfd object.
+
+        Args:
+            level: int, from 0.
+            above: z_{l+1}, or None at the top.
+            like: tensor of the shape of z_l.
+            training: bool.
+        """
+        if level + 1 == self.num_levels:
+            return markov_chain.normal(tf.zeros_like(like), tf.ones_like(like))
+        return markov_chain.normal(
+            *self.conditional(
+                self.generators[level],
+                self.generator_heads[level],
+                above,
+                training,
+            )
+        )
+
+    # === Objective ===
+
+    def compute_terms(self, x, y, training):
+        target = x if y is None else y
+        count = self.num_samples * self.num_importance_samples
+        levels = self.infer(
+            self.upward(x, training), random.current_noise(), count, training
+        )
+        log_prob = self._log_prob_of(levels, target, count, training)
+        kls = [
+            tf.reduce_mean(by_sample(kl, count), axis=0)
+            for kl in markov_chain.level_kls(levels)
+        ]
+        terms = {"reconstruction_loss": -tf.reduce_mean(log_prob, axis=0)}
+        for level, kl in enumerate(kls, 1):
+            terms[f"kl_loss_{level}"] = kl
+        if self.num_importance_samples > 1:
+            log_weights = log_prob + by_sample(
+                markov_chain.log_weight(levels), count
+            )
+            log_weights = by_sample(log_weights, self.num_samples)
+            bounds = log_mean_exp(log_weights, axis=1)
+            terms["neg_iw_bound"] = -tf.reduce_mean(bounds, axis=0)
+        elif self.free_bits:
+            terms["free_bits_loss"] = self._free_bits_loss(kls)
+        return terms
+
+    def _free_bits_loss(self, kls):
+        totals = tf.stack([tf.reduce_sum(kl) for kl in kls])
+        count = tf.cast(tf.size(kls[0]), "float32")
+        totals, count = random.all_reduce_sum([totals, count])
+        means = tf.math.divide_no_nan(totals, count)
+        return tf.reduce_sum(tf.maximum(means, self.free_bits))
+
+    def _log_prob_of(self, levels, target, num_samples, training=False):
+        """log p(x | z_1), (num_samples, batch)."""
+        params = self.decoder(levels[0].z, training=training)
+        params = by_sample(params, num_samples)
+        return self.likelihood.log_prob(params, target, training)
+
+    # === Distributions ===
+
+    def _mean_levels(self, x):
+        return self.infer(self.upward(self.ensure_built(x)), None)
+
+    def posterior(self, x):
+        """q(z_l | parents at their means), bottom first: list of tfd."""
+        return [level.posterior for level in self._mean_levels(x)]
+
+    def output_distribution(self, z):
+        """p(x | z_1) as a tfd object, event (*event_shape,)."""
+        return self.likelihood.distribution(self.decoder(z, training=False))
+
+    def encode_levels(self, x):
+        """Posterior means, each level given the means of its parents.
+
+        Args:
+            x: tensor (batch, *event_shape).
+
+        Returns:
+            list of tensors (batch, *latent_shape), bottom first.
+        """
+        return [level.z for level in self._mean_levels(x)]
+
+    def encode(self, x):
+        """Posterior mean of z_1, of which `decode` makes data."""
+        return self.encode_levels(x)[0]
+
+    # === Generation ===
+
+    def decode(self, z, level=1, noise=None, temperature=1.0):
+        """Mean of p(x | z_1): tensor (batch, *event_shape).
+
+        Args:
+            z: tensor (batch, *latent_shape) of a level.
+            level: int, from 1; the levels below are drawn from p.
+            noise: `keras_vae.random.Noise`, or None: the levels below are at
+                their means.
+            temperature: float, scales deviations from the means.
+        """
+        self._check_level(level)
+        z = tf.cast(z, "float32")
+        for below in reversed(range(level - 1)):
+            prior = self.level_prior(below, z, None)
+            z = markov_chain.draw(prior, noise, temperature)
+        return self.likelihood.mean(self.decoder(z, training=False))
+
+    def sample(self, num, seed=None, temperature=1.0):
+        """Means of p(x | z_1) for a chain drawn from p.
+
+        Args:
+            num: int or scalar int tensor.
+            seed: None, int or integer tensor (2,); the same seed gives the
+                same images, None fresh ones.
+            temperature: float, scales deviations from all means.
+
+        Returns:
+            float32 tensor (num, *event_shape).
+        """
+        noise = random.Noise(random.as_seed(seed))
+        shape = [num, *self.latent_shapes()[-1]]
+        z = temperature * noise.normal(shape)
+        return self.decode(z, self.num_levels, noise, temperature)
+
+    def resample(self, x, level, num, seed=None):
+        """Data like x: upper levels are kept, the others drawn from p.
+
+        Args:
+            x: tensor (batch, *event_shape).
+            level: int, from 1: the topmost level that is drawn. The levels
+                above are at their posterior means.
+            num: int, draws of each example.
+            seed: as in `sample`.
+
+        Returns:
+            float32 tensor (batch, num, *event_shape).
+        """
+        self._check_level(level)
+        noise = random.Noise(random.as_seed(seed))
+        codes = self.encode_levels(x)
+        batch = codes[0].shape[0]
+        above = tf.repeat(codes[min(level, self.num_levels - 1)], num, axis=0)
+        like = tf.repeat(codes[level - 1], num, axis=0)
+        prior = self.level_prior(level - 1, above, like)
+        x = self.decode(markov_chain.draw(prior, noise), level, noise)
+        return tf.reshape(x, [batch, num, *self.event_shape])
+
+    def interpolate(self, x_start, x_end, num=10, level=1):
+        """Decoded points of the straight lines between codes.
+
+        Args:
+            x_start, x_end: tensors (batch, *event_shape).
+            num: int >= 2, points on each line, ends included.
+            level: int, from 1, whose codes are interpolated; those below are
+                at the means of p.
+
+        Returns:
+            float32 tensor (batch, num, *event_shape).
+        """
+        self._check_level(level)
+        start = self.encode_levels(x_start)[level - 1]
+        end = self.encode_levels(x_end)[level - 1]
+        t = tf.linspace(0.0, 1.0, num)
+        t = tf.reshape(t, [1, num, *([1] * (start.shape.rank - 1))])
+        z = (1.0 - t) * start[:, tf.newaxis] + t * end[:, tf.newaxis]
+        return self._decode_grid(z, level)
+
+    def traverse(self, x, units=None, values=None, level=1):
+        """Decoded codes of one example, one unit of a level moved at a time.
+
+        Args:
+            x: array (*event_shape,) or (1, *event_shape).
+            units: indices of units, of the flattened level; None: all.
+            values: values that a unit takes; None: 7 from -3 to 3.
+            level: int, from 1; the levels below are at the means of p.
+
+        Returns:
+            float32 tensor (units, values, *event_shape).
+        """
+        self._check_level(level)
+        x = tf.reshape(tf.cast(x, "float32"), [1, *self.event_shape])
+        z = np.asarray(self.encode_levels(x)[level - 1])
+        units = list(range(z.size) if units is None else units)
+        values = np.linspace(-3, 3, 7) if values is None else values
+        grid = np.tile(z.ravel(), (len(units), len(values), 1))
+        for row, unit in enumerate(units):
+            grid[row, :, unit] = values
+        grid = grid.reshape(len(units), len(values), *z.shape[1:])
+        return self._decode_grid(tf.constant(grid), level)
+
+    def _decode_grid(self, z, level):
+        x = self.decode(tf.reshape(z, [-1, *z.shape[2:]]), level)
+        return tf.reshape(x, [*z.shape[:2], *self.event_shape])
+
+    def _check_level(self, level):
+        if not 1 <= level <= self.num_levels:
+            raise ValueError(
+                f"`level` must be from 1 to {self.num_levels}. "
+                f"Received: level={level}"
+            )
+
+    # === Evaluation ===
+
+    def importance_sampler(self, x):
+        moments = self.upward(x)
+
+        def draw(noise, num_samples):
+            levels = self.infer(moments, noise, num_samples)
+            log_prob = self._log_prob_of(levels, x, num_samples)
+            return log_prob + by_sample(
+                markov_chain.log_weight(levels), num_samples
+            )
+
+        return draw
+
+    def elbo_levels(self, x, num_samples=1, batch_size=1000, seed=0, form="kl"):
+        """The terms of the bound of each example, level by level.
+
+        -ELBO(x) = reconstruction_loss + sum_l kl_loss_l
+
+        Args:
+            x: array (n, *event_shape), in the support of the likelihood.
+            num_samples: int, samples of the chain to average over.
+            batch_size: int, examples at once.
+            seed: int or pair of ints.
+            form: "kl": closed forms where z_{l+1} is drawn before z_l, as in
+                a ladder; "consistency": log-ratios log q(z_l | ...) -
+                log p(z_l | z_{l+1}) at all levels below the top. Their
+                expectations are equal.
+
+        Returns:
+            dict of name to float32 NumPy array (n,), nats.
+
+        Raises:
+            ValueError: if `form` is another, or x is not in the support.
+        """
+        if form not in markov_chain.FORMS:
+            raise ValueError(
+                f"`form` must be one of {markov_chain.FORMS}. "
+                f"Received: form={form!r}"
+            )
+        x = self.exact_data(x)
+
+        def terms(rows, index, num_samples, seed):
+            noise = random.Noise(random.fold_in(seed, index), tf.shape(rows)[0])
+            levels = self.infer(self.upward(rows), noise, num_samples)
+            losses = [-self._log_prob_of(levels, rows, num_samples)]
+            losses += [
+                by_sample(kl, num_samples)
+                for kl in markov_chain.level_kls(levels, form)
+            ]
+            return tf.reduce_mean(tf.stack(losses, axis=-1), axis=0)
+
+        args = (tf.constant(num_samples), random.as_seed(seed))
+        values = self._batches.map(f"elbo_{form}", terms, x, batch_size, args)
+        names = ["reconstruction_loss"]
+        names += [f"kl_loss_{n}" for n in range(1, self.num_levels + 1)]
+        return dict(zip(names, values.T))
+
+    def elbo(self, x, num_samples=1, batch_size=1000, seed=0, form="kl"):
+        """Evidence lower bound of each example.
+
+        Args:
+            x, num_samples, batch_size, seed, form: see `elbo_levels`.
+
+        Returns:
+            float32 NumPy array (n,), nats.
+        """
+        levels = self.elbo_levels(x, num_samples, batch_size, seed, form)
+        return -sum(levels.values())
+
+    def kl_per_unit(self, x, num_samples=1, batch_size=1000, seed=0):
+        """KL that each unit adds to the bound, mean over examples.
+
+        Args:
+            x, num_samples, batch_size, seed: see `elbo_levels`.
+
+        Returns:
+            list of float64 NumPy arrays (*latent_shape,), bottom first, nats.
+        """
+        x = np.asarray(x, "float32")
+        self.ensure_built(x[:1])
+
+        def unit_kls(rows, index, num_samples, seed):
+            noise = random.Noise(random.fold_in(seed, index), tf.shape(rows)[0])
+            levels = self.infer(self.upward(rows), noise, num_samples)
+            kls = []
+            for level in levels:
+                kl = by_sample(level.unit_kl(), num_samples)
+                kl = tf.reduce_mean(kl, axis=0)
+                kls.append(tf.reshape(kl, [-1, np.prod(kl.shape[1:])]))
+            return tf.concat(kls, axis=-1)
+
+        args = (tf.constant(num_samples), random.as_seed(seed))
+        values = self._batches.map("unit_kl", unit_kls, x, batch_size, args)
+        values = values.mean(axis=0, dtype="float64")
+        shapes = self.latent_shapes()
+        ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
+        return [
+            part.reshape(shape)
+            for part, shape in zip(np.split(values, ends), shapes)
+        ]
+
+    # === Objectives of a trained model ===
+
+    def with_arguments(self, **arguments):
+        """A copy with other arguments and the same weights, not compiled.
+
+        To go on training with more samples, say.
+
+        Args:
+            **arguments: of the constructor.
+        """
+        config = self.get_config()
+        unknown = set(arguments) - set(config)
+        if unknown:
+            raise ValueError(
+                f"`arguments` must be of {type(self).__name__}. "
+                f"Received: {sorted(unknown)}"
+            )
+        model = type(self).from_config({**config, **arguments})
+        if self.built:
+            model.build((None, *self.event_shape))
+            model.set_weights(self.get_weights())
+        return model
+
+    # === Export ===
+
+    def export_signatures(self):
+        """Named functions for a SavedModel, see `keras_vae.export_model`.
+
+        `z` is of level 1; `encode` also gives z_2 to z_L.
+
+        Returns:
+            dict of name to (function, list of `tf.TensorSpec`).
+        """
+        x = tf.TensorSpec((None, *self.event_shape), "float32", name="x")
+        z = tf.TensorSpec((None, *self.latent_shapes()[0]), "float32", name="z")
+
+        def reconstruct(x):
+            return {"reconstruction": self.reconstruct(x)}
+
+        def encode(x):
+            first, *others = self.encode_levels(x)
+            named = {f"z_{n}": code for n, code in enumerate(others, 2)}
+            return {"z": first, **named}
+
+        def decode(z):
+            return {"reconstruction": self.decode(z)}
+
+        return {
+            "serving_default": (reconstruct, [x]),
+            "reconstruct": (reconstruct, [x]),
+            "encode": (encode, [x]),
+            "decode": (decode, [z]),
+        } | self.sampling_signatures()
+
+
+def by_sample(values, num_samples):
+    """(num_samples * batch, ...) to (num_samples, batch, ...)."""
+    shape = tf.shape(values)
+    leading = [num_samples, shape[0] // num_samples]
+    reshaped = tf.reshape(values, tf.concat([leading, shape[1:]], axis=0))
+    count = num_samples if isinstance(num_samples, int) else None
+    return tf.ensure_shape(reshaped, [count, None, *values.shape[1:]])
+
+
+def tile(values, num_samples):
+    """The rows of `values`, all, `num_samples` times."""
+    multiples = [num_samples] + [1] * (values.shape.rank - 1)
+    return tf.tile(values, multiples)
+
+
+def _check_lengths(num_levels, encoders, generators):
+    if num_levels < 1:
+        raise ValueError(
+            "`latent_dims` must hold a size for each level. "
+            f"Received: {num_levels} sizes"
+        )
+    for name, networks, count in (
+        ("encoders", encoders, num_levels),
+        ("generators", generators, num_levels - 1),
+    ):
+        if len(networks) != count:
+            raise ValueError(
+                f"`{name}` must hold {count} models for {num_levels} levels "
+                f"of `latent_dims`. Received: {len(networks)} models"
+            )
+
+
+def _check_objective(beta, num_importance_samples, free_bits):
+    constant = isinstance(beta, (int, float))
+    if constant and beta < 0:
+        raise ValueError(f"`beta` must not be negative. Received: beta={beta}")
+    if not isinstance(free_bits, (int, float)) or free_bits < 0:
+        raise ValueError(
+            "`free_bits` must be a number that is not negative. "
+            f"Received: free_bits={free_bits!r}"
+        )
+    plain = constant and beta == 1.0 and free_bits == 0.0
+    if num_importance_samples != 1 and not plain:
+        raise ValueError(
+            "An importance-weighted bound has no KL to weigh: with "
+            "`num_importance_samples` > 1, `beta` must be 1 and `free_bits` "
+            f"0. Received: beta={beta!r}, free_bits={free_bits}"
+        )
+
+
+def _check_input(name, network, shape):
+    known = architecture.event_shape(network)
+    if known is not None and tuple(known) != tuple(shape)[1:]:
+        raise ValueError(
+            f"`{name}` must take inputs of shape {tuple(shape)[1:]}: the "
+            f"levels must chain. Received: a network for {tuple(known)}"
+        )

@@ -1,0 +1,73 @@
+"""Both recipes of hierarchies from their command lines."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from recipes import hierarchical_vae_sonderby2016
+from recipes import ladder_vae_sonderby2016
+
+FIGURES = {
+    "level_maps.png",
+    "loss_curves_train.png",
+    "reconstructions.png",
+    "resampled_levels.png",
+    "samples.png",
+    "units_over_epochs.png",
+}
+
+
+def run(recipe, folder, *flags):
+    recipe.main(
+        [
+            *("--smoke", "--seed", "3"),
+            *("--out", str(folder / "run")),
+            *("--saved-models", str(folder / "saved_models")),
+            *flags,
+        ]
+    )
+    return json.loads((folder / "run" / "metrics.json").read_text())["numbers"]
+
+
+def check(numbers, folder):
+    names = {f"{kind}_{n}" for kind in ("kl", "active_units") for n in (1, 2)}
+    assert names <= set(numbers)
+    assert numbers["active_units"] == sum(
+        numbers[f"active_units_{n}"] for n in (1, 2)
+    )
+    figures = {path.name for path in (folder / "run/figures").glob("*.png")}
+    assert FIGURES <= figures
+
+
+def test_ladder_with_fine_tuning(tmp_path):
+    numbers = run(
+        ladder_vae_sonderby2016,
+        tmp_path,
+        *("--inference", "separate"),
+        *("--fine-tune-epochs", "1", "--fine-tune-samples", "2"),
+    )
+    check(numbers, tmp_path)
+    # An importance-weighted bound of ten samples, below that of one.
+    assert numbers["test_nll"] < numbers["test_neg_elbo"] + 1.0
+    tuned = keras.saving.load_model(tmp_path / "run/fine_tune/best.keras")
+    assert (tuned.num_samples, tuned.num_importance_samples) == (2, 10)
+    assert tuned.inference_networks is not None
+    (export,) = tmp_path.glob("saved_models/*/1")
+    served = tf.saved_model.load(export)
+    samples = served.signatures["sample"](
+        num=tf.constant(2), seed=tf.constant([1, 2])
+    )["samples"]
+    assert samples.shape == (2, 8, 8, 1)
+
+
+@pytest.mark.parametrize("variant", ["plain", "batch_norm", "warm_up"])
+def test_variants_of_the_chain(variant, tmp_path):
+    numbers = run(hierarchical_vae_sonderby2016, tmp_path, "--variant", variant)
+    check(numbers, tmp_path)
+    model = keras.saving.load_model(tmp_path / "run/train/best.keras")
+    assert model.batch_norm == (variant != "plain")
+    assert callable(model.beta) == (variant == "warm_up")
+    assert np.isfinite(numbers["test_nll"])
