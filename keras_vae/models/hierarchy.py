@@ -7,6 +7,7 @@ from keras_vae.arguments import positive_int
 from keras_vae.layers.normal_head import NormalHead
 from keras_vae.losses import log_mean_exp
 from keras_vae.models import architecture
+from keras_vae.models import latent_walks
 from keras_vae.models import markov_chain
 from keras_vae.models.importance_weighted import ImportanceWeighted
 from keras_vae.models.likelihood_model import LikelihoodModel
@@ -376,12 +377,9 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
             float32 tensor (batch, num, *event_shape).
         """
         self._check_level(level)
-        start = self.encode_levels(x_start)[level - 1]
-        end = self.encode_levels(x_end)[level - 1]
-        t = tf.linspace(0.0, 1.0, num)
-        t = tf.reshape(t, [1, num, *([1] * (start.shape.rank - 1))])
-        z = (1.0 - t) * start[:, tf.newaxis] + t * end[:, tf.newaxis]
-        return self._decode_grid(z, level)
+        ends = (self.encode_levels(x)[level - 1] for x in (x_start, x_end))
+        z = latent_walks.straight_lines(*ends, num)
+        return latent_walks.decode_grid(lambda z: self.decode(z, level), z)
 
     def traverse(self, x, units=None, values=None, level=1):
         """Decoded codes of one example, one unit of a level moved at a time.
@@ -397,18 +395,9 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         """
         self._check_level(level)
         x = tf.reshape(tf.cast(x, "float32"), [1, *self.event_shape])
-        z = np.asarray(self.encode_levels(x)[level - 1])
-        units = list(range(z.size) if units is None else units)
-        values = np.linspace(-3, 3, 7) if values is None else values
-        grid = np.tile(z.ravel(), (len(units), len(values), 1))
-        for row, unit in enumerate(units):
-            grid[row, :, unit] = values
-        grid = grid.reshape(len(units), len(values), *z.shape[1:])
-        return self._decode_grid(tf.constant(grid), level)
-
-    def _decode_grid(self, z, level):
-        x = self.decode(tf.reshape(z, [-1, *z.shape[2:]]), level)
-        return tf.reshape(x, [*z.shape[:2], *self.event_shape])
+        (code,) = self.encode_levels(x)[level - 1]
+        z = latent_walks.moved_units(code, units, values)
+        return latent_walks.decode_grid(lambda z: self.decode(z, level), z)
 
     def _check_level(self, level):
         if not 1 <= level <= self.num_levels:

@@ -1,5 +1,4 @@
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_vae import posteriors
@@ -7,6 +6,7 @@ from keras_vae import priors
 from keras_vae import random
 from keras_vae.losses import importance_weighted_bound
 from keras_vae.models import architecture
+from keras_vae.models import latent_walks
 from keras_vae.models.encoder_decoder import EncoderDecoder
 from keras_vae.models.importance_weighted import ImportanceWeighted
 
@@ -207,10 +207,10 @@ class VAE(ImportanceWeighted, EncoderDecoder):
         Returns:
             float32 tensor (batch, num, *event_shape).
         """
-        z_start, z_end = self.encode(x_start), self.encode(x_end)
-        t = tf.linspace(0.0, 1.0, num)[tf.newaxis, :, tf.newaxis]
-        z = (1.0 - t) * z_start[:, tf.newaxis] + t * z_end[:, tf.newaxis]
-        return self._decode_grid(z)
+        z = latent_walks.straight_lines(
+            self.encode(x_start), self.encode(x_end), num
+        )
+        return latent_walks.decode_grid(self.decode, z)
 
     def traverse(self, x, units=None, values=None):
         """Decoded codes of one example, one unit moved at a time.
@@ -224,18 +224,8 @@ class VAE(ImportanceWeighted, EncoderDecoder):
             float32 tensor (units, values, *event_shape).
         """
         x = tf.reshape(tf.cast(x, "float32"), [1, *self.event_shape])
-        units = list(range(self.latent_dim) if units is None else units)
-        values = np.linspace(-3, 3, 7) if values is None else values
-        values = np.asarray(values, "float32")
-        shape = (len(units), len(values), self.latent_dim)
-        z = np.broadcast_to(self.encode(x), shape).copy()
-        for row, unit in enumerate(units):
-            z[row, :, unit] = values
-        return self._decode_grid(tf.constant(z))
-
-    def _decode_grid(self, z):
-        x = self.decode(tf.reshape(z, [-1, self.latent_dim]))
-        return tf.reshape(x, [*z.shape[:2], *self.event_shape])
+        z = latent_walks.moved_units(self.encode(x)[0], units, values)
+        return latent_walks.decode_grid(self.decode, z)
 
     # === Evaluation ===
 

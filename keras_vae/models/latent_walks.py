@@ -1,0 +1,45 @@
+"""Codes along lines and axes, for pictures of what a code means."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def straight_lines(start, end, num):
+    """Points of the straight lines between codes, ends included.
+
+    Args:
+        start, end: tensors (batch, *latent_shape).
+        num: int >= 2.
+
+    Returns:
+        Tensor (batch, num, *latent_shape).
+    """
+    t = tf.linspace(0.0, 1.0, num)
+    t = tf.reshape(t, [1, num] + [1] * (start.shape.rank - 1))
+    return (1.0 - t) * start[:, tf.newaxis] + t * end[:, tf.newaxis]
+
+
+def moved_units(z, units=None, values=None):
+    """Copies of a code in which one unit takes other values.
+
+    Args:
+        z: array (*latent_shape,).
+        units: indices of units of the flattened code; None: all.
+        values: values that a unit takes; None: 7 from -3 to 3.
+
+    Returns:
+        Tensor (units, values, *latent_shape).
+    """
+    z = np.asarray(z, "float32")
+    units = list(range(z.size) if units is None else units)
+    values = np.linspace(-3, 3, 7) if values is None else values
+    grid = np.tile(z.ravel(), (len(units), len(values), 1))
+    for row, unit in enumerate(units):
+        grid[row, :, unit] = values
+    return tf.constant(grid.reshape(len(units), len(values), *z.shape))
+
+
+def decode_grid(decode, z):
+    """`decode` of codes (rows, columns, *latent_shape), as such a grid."""
+    x = decode(tf.reshape(z, [-1, *z.shape[2:]]))
+    return tf.reshape(x, [*z.shape[:2], *x.shape[1:]])
