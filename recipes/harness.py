@@ -155,7 +155,7 @@ class Run:
             data: `Data`.
             monitor: str, the log whose smallest value marks the best epoch;
                 None: the last epoch is taken.
-            extra: further callbacks.
+            extra: further callbacks, whose logs reach history.csv.
             stage: None, or str: the folder, inside the run directory, of a
                 recipe that trains several models. One that was trained to
                 the end is not trained again.
@@ -177,7 +177,7 @@ class Run:
         epochs = epochs or self.config.epochs
         if monitor is not None and data.validation is None:
             monitor = monitor.removeprefix("val_")
-        watching = [*self._watching(model, data, monitor, path, epochs), *extra]
+        watching = self._watching(model, data, monitor, path, epochs, extra)
         backup = callbacks.ExactBackup(path / "backup", watching)
         epoch = backup.restore(model)
         if self.chief:
@@ -229,7 +229,7 @@ class Run:
             return contextlib.nullcontext()
         return self.strategy.scope()
 
-    def _watching(self, model, data, monitor, path, epochs):
+    def _watching(self, model, data, monitor, path, epochs, extra):
         """Callbacks: who changes weights or logs comes before who reads."""
         watching = [_Seconds()]
         optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
@@ -248,6 +248,7 @@ class Run:
                 )
             )
         watching += [
+            *extra,
             callbacks.HistoryCSV(path / "history.csv"),
             SaveBest(path / "best.keras", monitor),
         ]

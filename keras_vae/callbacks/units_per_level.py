@@ -9,9 +9,9 @@ from keras_vae.metrics.units_by_level import units_by_level
 class UnitsPerLevel(keras.callbacks.Callback):
     """Logs the active units of each level.
 
-    Logs `active_units_1..L`, by the KL of each unit, their sum
-    `active_units`, and `unit_kl_1..L`, the KL of each level in nats. They
-    reach the history and all callbacks that come after this one.
+    Logs `active_units_1..L`, by the KL of each unit, and `unit_kl_1..L`, the
+    KL of each level in nats. They reach the history and all callbacks that
+    come after this one.
 
     Args:
         x: Held-out examples, an array.
@@ -49,12 +49,11 @@ class UnitsPerLevel(keras.callbacks.Callback):
             logs.update(self._counts)
 
     def _count(self):
-        counts = {"active_units": 0}
+        counts = {}
         rows = units_by_level(
             self.model, self.x, self.threshold, batch_size=self.batch_size
         )
         for row in rows:
-            counts["active_units"] += row.active_kl
             counts[f"active_units_{row.level}"] = row.active_kl
             counts[f"unit_kl_{row.level}"] = row.kl
         return counts

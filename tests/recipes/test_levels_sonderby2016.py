@@ -38,6 +38,8 @@ def check(numbers, folder):
     assert numbers["active_units"] == sum(
         numbers[f"active_units_{n}"] for n in (1, 2)
     )
+    history = (folder / "run" / "train" / "history.csv").read_text()
+    assert "active_units_2" in history.splitlines()[0]
     figures = {path.name for path in (folder / "run/figures").glob("*.png")}
     assert FIGURES <= figures
 
