@@ -7,8 +7,8 @@ The network and its settings are those of the VQ-VAE example of keras.io (Saha,
 channels, a masked convolution of size 7, two residual blocks, two masked
 convolutions of size 1, 128 filters; Adam 3e-4, batches of 128. It uses nothing
 of keras_vae. The file holds `x_train` and `x_test`, integers (count, height,
-width). After each epoch it prints nats per code and the seconds spent on
-training, evaluation left out.
+width). After each epoch it prints nats per code and the processor seconds, of
+all threads, spent on training, evaluation left out.
 """
 
 import dataclasses
@@ -32,8 +32,8 @@ class Config:
         num_embeddings: Size of the codebook; default: the largest code and
             one.
         epochs: Passes over the training codes, at most.
-        seconds: Training ends with the step that reaches this time; default:
-            no limit.
+        seconds: Training ends with the step that reaches this processor
+            time, which other jobs do not change; default: no limit.
         filters: Filters of the convolutions.
         batch_size: Examples in a batch.
         learning_rate: Adam's.
@@ -97,7 +97,7 @@ def build(shape, num_embeddings, filters=128):
 
 
 class Stopwatch(keras.callbacks.Callback):
-    """Counts the seconds of training, and ends it when they are spent."""
+    """Counts the processor seconds of training, and ends it when they are spent."""
 
     def __init__(self, limit):
         super().__init__()
@@ -105,10 +105,10 @@ class Stopwatch(keras.callbacks.Callback):
         self.seconds = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._started = time.perf_counter() - self.seconds
+        self._started = time.process_time() - self.seconds
 
     def on_train_batch_end(self, batch, logs=None):
-        self.seconds = time.perf_counter() - self._started
+        self.seconds = time.process_time() - self._started
         self.model.stop_training = self.over
 
     @property
