@@ -97,7 +97,7 @@ def build(shape, num_embeddings, filters=128):
 
 
 class Stopwatch(keras.callbacks.Callback):
-    """Counts the processor seconds of training, and ends it when they are spent."""
+    """Ends training when its processor seconds are spent."""
 
     def __init__(self, limit):
         super().__init__()

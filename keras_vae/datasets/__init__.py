@@ -4,6 +4,11 @@ from keras_vae.datasets.arrays import Arrays
 from keras_vae.datasets.binarization import binarize
 from keras_vae.datasets.pipeline import from_arrays
 from keras_vae.datasets.pipeline import load
+from keras_vae.datasets.sequences import halved_images
+from keras_vae.datasets.sequences import harmonic_oscillator
+from keras_vae.datasets.sequences import moving_images
+from keras_vae.datasets.sequences import pad_sequences
+from keras_vae.datasets.sequences import switching_sine
 from keras_vae.datasets.sources import load_arrays
 from keras_vae.datasets.splits import Splits
 from keras_vae.datasets.synthetic import moving_digits
@@ -14,8 +19,13 @@ __all__ = [
     "Splits",
     "binarize",
     "from_arrays",
+    "halved_images",
+    "harmonic_oscillator",
     "load",
     "load_arrays",
     "moving_digits",
+    "moving_images",
+    "pad_sequences",
+    "switching_sine",
     "waveforms",
 ]
