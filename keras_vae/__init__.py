@@ -16,6 +16,7 @@ from keras_vae import schedules
 from keras_vae import serving
 from keras_vae import stacking
 from keras_vae import visualization
+from keras_vae.models import TDVAE
 from keras_vae.models import VAE
 from keras_vae.models import VQVAE
 from keras_vae.models import VQVAE2
@@ -36,6 +37,7 @@ from keras_vae.serving import export_model
 __version__ = metadata.version("keras_vae")
 
 __all__ = [
+    "TDVAE",
     "VAE",
     "VQVAE",
     "VQVAE2",

@@ -7,6 +7,7 @@ from keras_vae.layers.bernoulli_sparsity_regularizer import (
 from keras_vae.layers.causal_attention2d import CausalAttention2D
 from keras_vae.layers.causal_conv2d import CausalConv2D
 from keras_vae.layers.corruption import Corruption
+from keras_vae.layers.gated_normal import GatedNormal
 from keras_vae.layers.gated_residual import GatedResidual
 from keras_vae.layers.k_sparse import KSparse
 from keras_vae.layers.masking_noise import MaskingNoise
@@ -28,6 +29,7 @@ __all__ = [
     "CausalAttention2D",
     "CausalConv2D",
     "Corruption",
+    "GatedNormal",
     "GatedResidual",
     "KSparse",
     "MaskingNoise",

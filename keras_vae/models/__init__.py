@@ -11,12 +11,14 @@ from keras_vae.models.k_sparse_autoencoder import KSparseAutoencoder
 from keras_vae.models.ladder_vae import LadderVAE
 from keras_vae.models.pixel_snail import PixelSNAIL
 from keras_vae.models.sparse_autoencoder import SparseAutoencoder
+from keras_vae.models.td_vae import TDVAE
 from keras_vae.models.vae import VAE
 from keras_vae.models.vq_generator import VQGenerator
 from keras_vae.models.vq_vae import VQVAE
 from keras_vae.models.vq_vae2 import VQVAE2
 
 __all__ = [
+    "TDVAE",
     "VAE",
     "VQVAE",
     "VQVAE2",

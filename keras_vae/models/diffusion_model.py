@@ -14,6 +14,7 @@ from keras_vae.likelihoods.grid import validate_levels
 from keras_vae.models import diffusion_sampling
 from keras_vae.models.base import TermModel
 from keras_vae.models.batching import BatchFunctions
+from keras_vae.models.compiled_functions import CompiledFunctions
 from keras_vae.models.diffusion_likelihood import discretized_normal_log_prob
 from keras_vae.models.diffusion_likelihood import normal_log_prob
 from keras_vae.models.diffusion_process import PREDICTIONS
@@ -150,7 +151,7 @@ class DiffusionModel(TermModel):
             self.add_term(name, weight=bound, elbo=True)
         self.add_term("simple_loss", weight=1.0 - bound)
         self._batches = BatchFunctions(self.distribute_strategy)
-        self._functions = _Functions()
+        self._functions = CompiledFunctions()
         self._event_shape = None
         event_shape = event_shape or _input_shape(network)
         if event_shape is not None:
@@ -595,9 +596,14 @@ class DiffusionModel(TermModel):
 
     def _run(self, function, start, *arguments):
         """A function in one graph for any batch and number of steps."""
-        if not tf.executing_eagerly():
-            return function(start, *arguments)
-        return self._functions.compiled(function, start)(start, *arguments)
+        rows = [None] * min(1, start.shape.rank)
+        spec = tf.TensorSpec([*rows, *start.shape[1:]], start.dtype)
+        return self._functions.run(
+            function.__name__,
+            function,
+            [spec, *_PLAN_SPECS],
+            [start, *arguments],
+        )
 
     # AutoGraph has nothing to convert and takes longer than the tracing.
     @tf.autograph.experimental.do_not_convert
@@ -656,24 +662,6 @@ class DiffusionModel(TermModel):
         with random.noise_scope(random.Noise(seed)):
             terms = self.compute_terms(x, None, training=False)
         return -tf.add_n([terms[k] for k in terms if self._terms[k].elbo])
-
-
-class _Functions:
-    """Compiled functions, so that they are traced once.
-
-    A plain object: Keras and TensorFlow would track a dict of functions.
-    """
-
-    def __init__(self):
-        self._by_name = {}
-
-    def compiled(self, function, start):
-        name = function.__name__
-        if name not in self._by_name:
-            rows = [None] * min(1, start.shape.rank)
-            spec = tf.TensorSpec([*rows, *start.shape[1:]], start.dtype)
-            self._by_name[name] = tf.function(function, [spec, *_PLAN_SPECS])
-        return self._by_name[name]
 
 
 def _input_shape(network):

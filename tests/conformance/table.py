@@ -120,6 +120,22 @@ def hierarchy(cls, ladder=False, batch_norm=True, **kwargs):
     )
 
 
+def td_vae():
+    """Two levels, two pairs in each sequence."""
+    return models.TDVAE(
+        keras.layers.LSTM(3),
+        keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]),
+        [2, 1],
+        keras.Sequential(
+            [keras.Input((2,)), keras.layers.Dense(4, activation="tanh")]
+        ),
+        hidden_units=5,
+        jump_range=(1, 2),
+        num_pairs=2,
+        seed=3,
+    )
+
+
 def generator():
     encoder, decoder = codes_networks()
     vq_vae = models.VQVAE(encoder, decoder, 4, LATENT_DIM, "bernoulli", seed=3)
@@ -420,6 +436,7 @@ MODELS = {
             beta=schedules.LinearWarmUp(4),
         )
     ),
+    "TDVAE": Row(td_vae, shapes=((4, 2),)),
     "VAE": Row(
         lambda: vae(
             posterior="full_covariance_normal",
@@ -516,6 +533,9 @@ LAYERS = {
         ),
         (IMAGE,),
         in_functional,
+    ),
+    "GatedNormal": Row(
+        lambda: layers.GatedNormal(5, 2, seed=7), ((4,),), first_output
     ),
     "GatedResidual": Row(
         lambda: layers.GatedResidual(
