@@ -54,9 +54,9 @@ SMOKE = {"examples": 64, "rounds": 1, "steps": 1}
 
 
 class Fit:
-    """`model.fit` of the recipe's model, as a user calls it."""
+    """`model.fit` of the recipe's model, many steps in a call as there."""
 
-    def __init__(self, images, batch_size):
+    def __init__(self, images, batch_size, steps):
         nothing = images[:0]
         arrays = datasets.Arrays(
             images, None, nothing, None, nothing, None
@@ -65,7 +65,10 @@ class Fit:
         self._model = vq_vae_oord2017.build(
             vq_vae_oord2017.Config(**settings), arrays
         )
-        self._model.compile(keras.optimizers.Adam(settings["learning_rate"]))
+        self._model.compile(
+            keras.optimizers.Adam(settings["learning_rate"]),
+            steps_per_execution=steps,
+        )
         self._x = arrays.x_train
         self._batch_size = batch_size
 
@@ -81,7 +84,7 @@ def measure(config):
     """Returns examples/s and losses by contender, and the peer's versions."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (config.examples, 32, 32, 3), "uint8")
-    contenders = {"fit": Fit(images, config.batch_size)}
+    contenders = {"fit": Fit(images, config.batch_size, config.steps)}
     versions = {}
     with contextlib.ExitStack() as stack:
         if config.sonnet_python:
