@@ -12,6 +12,10 @@ class CompiledFunctions:
     def __init__(self):
         self._by_name = {}
 
+    def __getitem__(self, name):
+        """The `tf.function` of this name, once it has run."""
+        return self._by_name[name]
+
     def run(self, name, function, specs, arguments):
         """`function(*arguments)`, in one graph for all calls.
 

@@ -14,9 +14,7 @@ def test_against_numpy():
     features = np.tanh(value) / (1 + np.exp(-gate))
     expected = features @ v + a
     np.testing.assert_allclose(mean, expected[:, :2], rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(
-        variance, np.exp(2 * expected[:, 2:]), rtol=1e-4
-    )
+    np.testing.assert_allclose(variance, np.exp(2 * expected[:, 2:]), rtol=1e-4)
 
 
 def test_extreme_inputs():

@@ -308,7 +308,7 @@ def test_seeds_and_ddim(digits):
 def test_all_numbers_of_steps_share_one_graph():
     model = best(20)
     model.sample(2, seed=0, num_steps=2)
-    function = model._functions.compiled(model._sample, tf.constant(0))
+    function = model._functions["_sample"]
     for arguments in ({"num_steps": 5}, {}, {"method": "ddim", "eta": 0.5}):
         assert model.sample(3, seed=0, **arguments).shape == (3, 1)
     assert function.experimental_get_tracing_count() == 1
