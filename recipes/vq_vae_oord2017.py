@@ -4,8 +4,8 @@
 
 trains a VQ-VAE on 8x8 handwritten digits, writes the codes of all images to
 codes.npz, trains a PixelSNAIL on them and samples new digits, in a minute or
-two on two cores. On MNIST, 7x7 codes of 128 with 16 dimensions each, and on colour
-images of 32x32, 8x8 codes of 512 with 64:
+two on two cores. On MNIST, 7x7 codes of 128 with 16 dimensions each, and on
+colour images of 32x32, 8x8 codes of 512 with 64:
 
     python -m recipes.vq_vae_oord2017 --preset mnist
     python -m recipes.vq_vae_oord2017 --preset cifar10
