@@ -155,12 +155,9 @@ class TDVAE(TermModel):
             input_shape = input_shape["x"]
         self._event_shape = tuple(input_shape)[2:]
         step = (None, *self._event_shape)
-        features = int(np.prod(self._event_shape))
-        if self.preprocessor is not None:
-            if not self.preprocessor.built:
-                self.preprocessor.build(step)
-            shape = self.preprocessor.compute_output_shape(step)
-            features = int(np.prod(shape[1:]))
+        if self.preprocessor is not None and not self.preprocessor.built:
+            self.preprocessor.build(step)
+        features = self._features_size()
         if not self.belief_network.built:
             self.belief_network.build((None, None, features))
         belief = self.belief_network.compute_output_shape(
@@ -334,15 +331,14 @@ class TDVAE(TermModel):
         if self.preprocessor is not None:
             flat = tf.reshape(x, [-1, *self.event_shape])
             features = self.preprocessor(flat, training=training)
-        size = self.belief_network_input
+        size = self._features_size()
         features = tf.reshape(features, [steps[0], steps[1], size])
         beliefs, *state = self.belief_network(
             features, initial_state=state, training=training
         )
         return tf.cast(beliefs, "float32"), state
 
-    @property
-    def belief_network_input(self):
+    def _features_size(self):
         """Number of features that the belief network takes at a step."""
         if self.preprocessor is None:
             return int(np.prod(self.event_shape))

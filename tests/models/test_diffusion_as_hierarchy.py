@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import keras_vae
 from keras_vae import likelihoods
 from keras_vae.models.diffusion_process import DiffusionProcess
+from tests.models.test_hierarchies import affine
 
 BETAS = np.array([0.1, 0.2, 0.4, 0.6])
 SIZE = 3
@@ -19,40 +19,18 @@ class Denoiser(keras.layers.Layer):
         return GAIN * inputs[0]
 
 
-class Affine(keras.layers.Layer):
-    """Mean slope * z and a constant variance, or the mean alone."""
-
-    def __init__(self, slope, variance=None):
-        super().__init__()
-        self.slope, self.variance = slope, variance
-
-    def call(self, z):
-        if self.variance is None:
-            return self.slope * z
-        return self.slope * z, tf.fill(tf.shape(z), self.variance)
-
-    def compute_output_shape(self, input_shape):
-        shape = tuple(input_shape)
-        return shape if self.variance is None else (shape, shape)
-
-
-def affine(slope, variance=None):
-    inputs = keras.Input((SIZE,))
-    return keras.Model(inputs, Affine(slope, variance)(inputs))
-
-
 def by_hand():
     """The chain in its own units, [-1, 1]."""
     process = DiffusionProcess(BETAS, "beta", "beta")
     steps = np.arange(2, len(BETAS) + 1)
     to_x, to_x_t, _ = process.posterior(steps, steps - 1)
     return keras_vae.HierarchicalVAE(
-        [affine(np.sqrt(1 - beta), beta) for beta in BETAS],
+        [affine(np.sqrt(1 - beta), beta, SIZE) for beta in BETAS],
         [
-            affine(a * GAIN + b, process.variance[t])
+            affine(a * GAIN + b, process.variance[t], SIZE)
             for a, b, t in zip(to_x, to_x_t, steps)
         ],
-        affine(GAIN),
+        affine(GAIN, size=SIZE),
         [SIZE] * len(BETAS),
         likelihoods.Normal(np.sqrt(process.variance[1])),
         seed=0,

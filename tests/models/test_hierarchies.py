@@ -75,8 +75,8 @@ class Affine(keras.layers.Layer):
         return shape if self.variance is None else (shape, shape)
 
 
-def affine(slope, variance=None):
-    inputs = keras.Input((1,))
+def affine(slope, variance=None, size=1):
+    inputs = keras.Input((size,))
     return keras.Model(inputs, Affine(slope, variance)(inputs))
 
 
