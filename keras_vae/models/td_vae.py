@@ -1,23 +1,21 @@
+import math
+
 import keras
-import numpy as np
 import tensorflow as tf
 
-from keras_vae import data_checks
-from keras_vae import likelihoods
 from keras_vae import random
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
-from keras_vae.layers.gated_normal import GatedNormal
-from keras_vae.models import architecture
 from keras_vae.models import markov_chain
-from keras_vae.models.base import TermModel
-from keras_vae.models.compiled_functions import CompiledFunctions
 from keras_vae.models.hierarchy import by_sample
 from keras_vae.models.hierarchy import tile
+from keras_vae.models.state_space_model import StateSpaceModel
+
+_JUMP_DISTRIBUTIONS = ("uniform", "log_uniform")
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
-class TDVAE(TermModel):
+class TDVAE(StateSpaceModel):
     """Temporal difference VAE: a state space model that jumps in time.
 
     b_t = RNN(b_{t-1}, x_t)                    belief network
@@ -50,6 +48,8 @@ class TDVAE(TermModel):
         jump_range: pair of ints, least and largest t2 - t1 in training.
         num_pairs: int >= 1, pairs (t1, t2) of each sequence in a step.
         condition_on_jump: bool, whether p_T is told t2 - t1.
+        jump_distribution: "uniform", or "log_uniform": short jumps are drawn
+            as often as long ones, for a wide `jump_range`.
         **kwargs: `seed`, `name`, `dtype`.
 
     Call arguments:
@@ -91,22 +91,19 @@ class TDVAE(TermModel):
         jump_range=(1, 4),
         num_pairs=1,
         condition_on_jump=True,
+        jump_distribution="uniform",
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        if not isinstance(belief_network, keras.layers.RNN):
-            raise ValueError(
-                "`belief_network` must be a Keras RNN layer. "
-                f"Received: belief_network={belief_network!r}"
-            )
-        belief_network.return_sequences = True
-        belief_network.return_state = True
-        self.belief_network = belief_network
-        self.decoder = decoder
-        self.latent_dims = list(positive_ints("latent_dims", latent_dims))
-        self.preprocessor = preprocessor
-        self.hidden_units = positive_int("hidden_units", hidden_units)
-        self.likelihood = likelihoods.get(likelihood)
+        super().__init__(
+            belief_network,
+            decoder,
+            latent_dims,
+            preprocessor,
+            hidden_units,
+            likelihood,
+            blocks=("belief", "smoothing", "transition"),
+            **kwargs,
+        )
         self.jump_range = list(positive_ints("jump_range", jump_range, 2))
         if self.jump_range[0] > self.jump_range[1]:
             raise ValueError(
@@ -115,126 +112,37 @@ class TDVAE(TermModel):
             )
         self.num_pairs = positive_int("num_pairs", num_pairs)
         self.condition_on_jump = condition_on_jump
-        architecture.check_activation(decoder, self.likelihood)
-        kinds = ("belief", "smoothing", "transition")
-        self.belief_blocks, self.smoothing_blocks, self.transition_blocks = (
-            self._blocks(kind, random.spawn_seeds(self.seed, 3)[n])
-            for n, kind in enumerate(kinds)
-        )
+        self.jump_distribution = jump_distribution
+        if jump_distribution not in _JUMP_DISTRIBUTIONS:
+            raise ValueError(
+                "`jump_distribution` must be one of "
+                f"{list(_JUMP_DISTRIBUTIONS)}. "
+                f"Received: jump_distribution={jump_distribution!r}"
+            )
         for name in ("reconstruction", "belief_kl", "transition"):
             self.add_term(f"{name}_loss", elbo=True)
-        self._event_shape = None
-        self._functions = CompiledFunctions()
 
-    def _blocks(self, kind, seed):
-        """A `GatedNormal` for each level, bottom first."""
-        seeds = random.spawn_seeds(seed, len(self.latent_dims))
-        return [
-            GatedNormal(
-                self.hidden_units, size, seed=spawned, name=f"{kind}_{level}"
-            )
-            for level, (size, spawned) in enumerate(
-                zip(self.latent_dims, seeds), 1
-            )
-        ]
-
-    # === Shapes and data ===
-
-    @property
-    def event_shape(self):
-        """Shape of one step; known once the model is built."""
-        if self._event_shape is None:
-            raise ValueError(
-                "TDVAE is not built: call it on a batch, or "
-                "`build((None, None, *event_shape))`. Received: built=False"
-            )
-        return self._event_shape
-
-    def build(self, input_shape):
-        if isinstance(input_shape, dict):
-            input_shape = input_shape["x"]
-        self._event_shape = tuple(input_shape)[2:]
-        step = (None, *self._event_shape)
-        if self.preprocessor is not None and not self.preprocessor.built:
-            self.preprocessor.build(step)
-        features = self._features_size()
-        if not self.belief_network.built:
-            self.belief_network.build((None, None, features))
-        belief = self.belief_network.compute_output_shape(
-            (None, None, features)
-        )[0][-1]
-        state = sum(self.latent_dims)
-        contexts = {
+    def block_widths(self, belief, state):
+        told = 2 * self.condition_on_jump
+        return {
             "belief": belief,
-            "smoothing": 2 * belief + state + self.condition_on_jump,
-            "transition": state + self.condition_on_jump,
+            "smoothing": 2 * belief + state + told,
+            "transition": state + told,
         }
-        above = [*self.latent_dims[1:], 0]
-        for kind, width in contexts.items():
-            for block, more in zip(getattr(self, f"{kind}_blocks"), above):
-                if not block.built:
-                    block.build((None, width + more))
-        known = architecture.event_shape(self.decoder)
-        if known is not None and tuple(known) != (state,):
-            raise ValueError(
-                f"`decoder` must take states of shape ({state},), all levels "
-                f"concatenated. Received: decoder for {tuple(known)}"
-            )
-        if not self.decoder.built:
-            self.decoder.build((None, state))
-        params = self.decoder.compute_output_shape((None, state))
-        architecture.check_params(
-            tuple(params)[1:], self._event_shape, self.likelihood
-        )
-        if not self.likelihood.built:
-            self.likelihood.build(tuple(params))
 
-    def check_data(self, x, y=None):
-        if y is not None:
-            raise ValueError(
-                "A TDVAE is fitted to `x` alone, without a target. "
-                f"Received: y of shape {np.shape(y)}"
-            )
-        x, mask = _parts(x)
-        if x.ndim < 3:
-            raise ValueError(
-                "`x` must have shape (batch, steps, *event). "
-                f"Received: x of shape {x.shape}"
-            )
-        if self._event_shape not in (None, x.shape[2:]):
-            raise ValueError(
-                f"`x` must have steps of shape {self._event_shape}. "
-                f"Received: x of shape {x.shape}"
-            )
-        data_checks.check_dtype(x, "x")
-        data_checks.check_finite(x, "x")
-        lengths = np.full(len(x), x.shape[1])
-        if mask is not None:
-            lengths = _checked_lengths(mask, x)
+    def check_lengths(self, lengths):
         if lengths.min() <= self.jump_range[0]:
             raise ValueError(
                 f"`x` must hold sequences of more than {self.jump_range[0]} "
                 "steps, the least jump of `jump_range`. "
                 f"Received: a sequence of {lengths.min()}"
             )
-        self.likelihood.validate(x.reshape(-1, *x.shape[2:]), "x")
-
-    def _sequences(self, x):
-        """x as a tensor, and the number of steps of each sequence."""
-        x, mask = _parts(x)
-        x = tf.cast(tf.convert_to_tensor(x), "float32")
-        if not self.built:
-            self.build(x.shape)
-        if mask is None:
-            return x, tf.fill(tf.shape(x)[:1], tf.shape(x)[1])
-        mask = tf.cast(tf.convert_to_tensor(mask), "int32")
-        return x, tf.reduce_sum(mask, axis=1)
 
     # === Objective ===
 
     def compute_terms(self, x, y, training):
-        x, lengths = self._sequences(x)
-        beliefs, _ = self._beliefs(x, None, training)
+        x, lengths = self.sequences(x)
+        beliefs, _ = self.beliefs_of(x, None, training)
         noise = random.current_noise()
         count = self.num_pairs
         first, second = self._times(tile(lengths, count), noise)
@@ -256,22 +164,58 @@ class TDVAE(TermModel):
             for name, term in terms.items()
         }
 
+    def elbo(self, x, t1, t2, seed=None):
+        """A bound of log p(x_t2 | x_1..t1), by sequence, from one draw.
+
+        The conditional probability is that of p_B(z_t1 | b_t1), p_T and p_D;
+        the bound is minus the sum of the terms.
+
+        Args:
+            x: tensor (batch, steps, *event_shape).
+            t1, t2: ints, steps counted from 0, t1 < t2.
+            seed: None, int or integer tensor (2,).
+
+        Returns:
+            float32 tensor (batch,), nats.
+
+        Raises:
+            ValueError: if not 0 <= t1 < t2 < steps, or t2 - t1 is outside of
+                `jump_range`.
+        """
+        x, _ = self.sequences(x)
+        _check_times(t1, t2, x.shape[1])
+        self._check_jump(t2 - t1)
+        beliefs, _ = self.beliefs_of(x)
+        terms = self._pair_terms(
+            x[:, t2],
+            beliefs[:, t1],
+            beliefs[:, t2],
+            tf.fill(tf.shape(x)[:1], t2 - t1),
+            random.Noise(tf.cast(random.as_seed(seed), "int32")),
+            training=False,
+        )
+        return -tf.add_n(list(terms.values()))
+
     def _times(self, lengths, noise):
         """t1 and t2, counted from 0, of each row: int32 tensors."""
         least, largest = self.jump_range
         largest = tf.minimum(largest, lengths - 1)
-        jump = least + _integers(noise, largest - least + 1)
+        jump = least
+        if self.jump_distribution == "uniform":
+            jump += _integers(noise, largest - least + 1)
+        else:
+            jump += _log_integers(noise, least, largest)
         first = _integers(noise, lengths - jump)
         return first, first + jump
 
     def _pair_terms(self, x_2, b_1, b_2, jump, noise, training):
-        z_2, belief_2 = self._draw(self.belief_blocks, b_2, noise)
+        z_2, belief_2 = self.draw_levels(self.belief_blocks, b_2, noise)
         told = self._told(jump)
         context = tf.concat([b_1, b_2, *z_2, *told], axis=-1)
-        z_1, smoothing = self._draw(self.smoothing_blocks, context, noise)
-        belief_1 = self._given(self.belief_blocks, b_1, z_1)
+        z_1, smoothing = self.draw_levels(self.smoothing_blocks, context, noise)
+        belief_1 = self.given_levels(self.belief_blocks, b_1, z_1)
         context = tf.concat([*z_1, *told], axis=-1)
-        transition = self._given(self.transition_blocks, context, z_2)
+        transition = self.given_levels(self.transition_blocks, context, z_2)
         params = self.decoder(tf.concat(z_2, axis=-1), training=training)
         log_prob = self.likelihood.log_prob(params, x_2, training)
         log_ratios = [
@@ -292,77 +236,12 @@ class TDVAE(TermModel):
         """What p_T and q_S are told of the jump: a list of tensors."""
         if not self.condition_on_jump:
             return []
-        share = tf.cast(jump, "float32") / self.jump_range[1]
-        return [share[:, tf.newaxis]]
-
-    # === Distributions of a state ===
-
-    def _draw(self, blocks, context, noise=None):
-        """Samples, or means without noise, and their distributions.
-
-        Args:
-            blocks: list of `GatedNormal`, bottom first.
-            context: tensor (rows, channels).
-            noise: `keras_vae.random.Noise` or None.
-
-        Returns:
-            (list of z, list of tfd), bottom first.
-        """
-        codes, distributions = [], []
-        for block in reversed(blocks):
-            inputs = tf.concat([context, *codes[:1]], axis=-1)
-            distributions.insert(0, markov_chain.normal(*block(inputs)))
-            codes.insert(0, markov_chain.draw(distributions[0], noise))
-        return codes, distributions
-
-    def _given(self, blocks, context, codes):
-        """Distributions of each level, given the codes above it."""
-        return [
-            markov_chain.normal(
-                *block(tf.concat([context, *codes[n + 1 : n + 2]], axis=-1))
-            )
-            for n, block in enumerate(blocks)
-        ]
-
-    def _beliefs(self, x, state, training=False):
-        """Beliefs (batch, steps, units), and the state to go on from."""
-        steps = tf.shape(x)[:2]
-        features = x
-        if self.preprocessor is not None:
-            flat = tf.reshape(x, [-1, *self.event_shape])
-            features = self.preprocessor(flat, training=training)
-        size = self._features_size()
-        features = tf.reshape(features, [steps[0], steps[1], size])
-        beliefs, *state = self.belief_network(
-            features, initial_state=state, training=training
-        )
-        return tf.cast(beliefs, "float32"), state
-
-    def _features_size(self):
-        """Number of features that the belief network takes at a step."""
-        if self.preprocessor is None:
-            return int(np.prod(self.event_shape))
-        step = (None, *self.event_shape)
-        return int(np.prod(self.preprocessor.compute_output_shape(step)[1:]))
+        jump = tf.cast(jump, "float32")[:, tf.newaxis]
+        largest = self.jump_range[1]
+        # The second tells short jumps apart where the longest is long.
+        return [jump / largest, tf.math.log1p(jump) / math.log1p(largest)]
 
     # === Beliefs ===
-
-    def belief(self, x, state=None, return_state=False):
-        """b_t of every step, from what came before it and itself.
-
-        Args:
-            x: tensor (batch, steps, *event_shape), or a dict with a mask.
-            state: None, or what an earlier call returned: x goes on where
-                that one ended.
-            return_state: bool.
-
-        Returns:
-            float32 tensor (batch, steps, units); with `return_state` a pair
-            of it and of the state after the last step.
-        """
-        x, _ = self._sequences(x)
-        beliefs, state = self._beliefs(x, state)
-        return (beliefs, state) if return_state else beliefs
 
     def filter(self, x):
         """p_B(z_t | b_t) after the last step of each sequence.
@@ -374,12 +253,8 @@ class TDVAE(TermModel):
             list of tfd objects, bottom first, each level given the means of
             those above.
         """
-        return self._draw(self.belief_blocks, self._last_belief(x))[1]
-
-    def _last_belief(self, x):
-        x, lengths = self._sequences(x)
-        beliefs, _ = self._beliefs(x, None)
-        return tf.gather(beliefs, lengths - 1, axis=1, batch_dims=1)
+        present = self.present(x, num_samples=1, seed=random.as_seed(0))
+        return self.draw_levels(self.belief_blocks, present)[1]
 
     def smooth(self, x, t1, t2):
         """q_S(z_t1 | z_t2, b_t1, b_t2), z_t2 at the mean of p_B.
@@ -395,66 +270,36 @@ class TDVAE(TermModel):
         Raises:
             ValueError: if not 0 <= t1 < t2 < steps.
         """
-        x, _ = self._sequences(x)
-        if not 0 <= t1 < t2 < x.shape[1]:
-            raise ValueError(
-                f"`t1` and `t2` must be steps 0 <= t1 < t2 < {x.shape[1]}. "
-                f"Received: t1={t1}, t2={t2}"
-            )
-        beliefs, _ = self._beliefs(x, None)
+        x, _ = self.sequences(x)
+        _check_times(t1, t2, x.shape[1])
+        beliefs, _ = self.beliefs_of(x)
         b_1, b_2 = beliefs[:, t1], beliefs[:, t2]
-        z_2, _ = self._draw(self.belief_blocks, b_2)
+        z_2, _ = self.draw_levels(self.belief_blocks, b_2)
         told = self._told(tf.fill(tf.shape(x)[:1], t2 - t1))
         context = tf.concat([b_1, b_2, *z_2, *told], axis=-1)
-        return self._draw(self.smoothing_blocks, context)[1]
-
-    def decode(self, z):
-        """Mean of p_D(x_t | z_t): tensor (batch, *event_shape).
-
-        Args:
-            z: tensor (batch, sum(latent_dims)), all levels, bottom first.
-        """
-        return self.likelihood.mean(self.decoder(z, training=False))
+        return self.draw_levels(self.smoothing_blocks, context)[1]
 
     def call(self, x, training=False):
-        x, _ = self._sequences(x)
-        beliefs, _ = self._beliefs(x, None)
+        x, _ = self.sequences(x)
+        beliefs, _ = self.beliefs_of(x)
         flat = tf.reshape(beliefs, [-1, beliefs.shape[-1]])
-        codes, _ = self._draw(self.belief_blocks, flat)
+        codes, _ = self.draw_levels(self.belief_blocks, flat)
         return tf.reshape(self.decode(tf.concat(codes, axis=-1)), tf.shape(x))
 
     # === The future ===
 
-    def rollout(self, x, num_steps, num_samples=1, seed=None):
-        """Frames after the end of sequences, step by step.
-
-        Args:
-            x: tensor (batch, steps, *event_shape), or a dict with a mask.
-            num_steps: int >= 1.
-            num_samples: int >= 1, futures of each sequence.
-            seed: None, int or integer tensor (2,); the same seed gives the
-                same futures, None fresh ones.
-
-        Returns:
-            float32 tensor (batch, num_samples, num_steps, *event_shape).
-
-        Raises:
-            ValueError: if `num_steps` is not positive, or p_T is told the
-                jump and was not trained on jumps of 1.
-        """
-        if not tf.is_tensor(num_steps):
-            positive_int("num_steps", num_steps)
+    def rollout(self, x, num_steps, num_samples=1, seed=None, observe=False):
         self._check_jump(1)
-        return self._future(self._rollout, x, num_steps, num_samples, seed)
+        return super().rollout(x, num_steps, num_samples, seed, observe)
 
-    def jump(self, x, dt, num_samples=1, seed=None):
+    def jump(self, x, dt, num_samples=1, seed=None, observe=False):
         """Frames `dt` steps after the end of sequences, in one step.
 
         Args:
             x: tensor (batch, steps, *event_shape), or a dict with a mask.
             dt: int, within `jump_range`.
             num_samples: int >= 1, futures of each sequence.
-            seed: as in `rollout`.
+            seed, observe: as in `rollout`.
 
         Returns:
             float32 tensor (batch, num_samples, *event_shape).
@@ -470,7 +315,7 @@ class TDVAE(TermModel):
                 f"Received: jump_range={self.jump_range}"
             )
         self._check_jump(dt)
-        return self._future(self._jump, x, dt, num_samples, seed)
+        return self.future(self._jump, x, dt, num_samples, seed, observe)
 
     def _check_jump(self, dt):
         least, largest = self.jump_range
@@ -482,62 +327,18 @@ class TDVAE(TermModel):
                 f"Received: dt={dt}"
             )
 
-    def _future(self, function, x, amount, num_samples, seed):
-        """Runs a function of (beliefs, amount, seed), one row a sample."""
-        positive_int("num_samples", num_samples)
-        belief = tf.repeat(self._last_belief(x), num_samples, axis=0)
-        specs = [
-            tf.TensorSpec((None, belief.shape[-1]), "float32"),
-            tf.TensorSpec((), "int32"),
-            tf.TensorSpec((2,), "int32"),
-        ]
-        seed = tf.cast(random.as_seed(seed), "int32")
-        frames = self._functions.run(
-            function.__name__,
-            function,
-            specs,
-            [belief, tf.cast(amount, "int32"), seed],
-        )
-        shape = tf.shape(frames)
-        leading = [shape[0] // num_samples, num_samples]
-        return tf.reshape(frames, tf.concat([leading, shape[1:]], axis=0))
-
     @tf.autograph.experimental.do_not_convert
-    def _rollout(self, belief, num_steps, seed):
+    def _jump(self, present, dt, seed, observe):
         noise = random.Noise(seed)
-        start, _ = self._draw(self.belief_blocks, belief, noise)
-        rows = tf.shape(belief)[0]
-        frames = tf.TensorArray(
-            "float32", num_steps, element_shape=(None, *self.event_shape)
-        )
+        start, _ = self.draw_levels(self.belief_blocks, present, noise)
+        jump = tf.fill(tf.shape(present)[:1], dt)
+        z = self.transit(tf.concat(start, axis=-1), noise, jump)
+        return self.frame(z, noise, observe)
 
-        def step(index, z, frames):
-            z = self._transit(z, tf.ones([rows], "int32"), noise.fold(index))
-            return index + 1, z, frames.write(index, self.decode(z))
-
-        state = tf.concat(start, axis=-1)
-        *_, frames = tf.while_loop(
-            lambda index, *_: index < num_steps,
-            step,
-            (0, state, frames),
-            parallel_iterations=1,
-        )
-        rank = 1 + len(self.event_shape)
-        return tf.transpose(frames.stack(), [1, 0, *range(2, rank + 1)])
-
-    @tf.autograph.experimental.do_not_convert
-    def _jump(self, belief, dt, seed):
-        noise = random.Noise(seed)
-        start, _ = self._draw(self.belief_blocks, belief, noise)
-        jump = tf.fill(tf.shape(belief)[:1], dt)
-        return self.decode(
-            self._transit(tf.concat(start, axis=-1), jump, noise)
-        )
-
-    def _transit(self, z, jump, noise):
-        """A draw of p_T: all levels, concatenated."""
+    def transit(self, z, noise, jump=None):
+        jump = tf.ones(tf.shape(z)[:1], "int32") if jump is None else jump
         context = tf.concat([z, *self._told(jump)], axis=-1)
-        codes, _ = self._draw(self.transition_blocks, context, noise)
+        codes, _ = self.draw_levels(self.transition_blocks, context, noise)
         return tf.concat(codes, axis=-1)
 
     # === Export ===
@@ -572,33 +373,20 @@ class TDVAE(TermModel):
         return signatures
 
 
-def _parts(x):
-    """Sequences and their mask, None if all steps count."""
-    if not isinstance(x, dict):
-        return x, None
-    if set(x) - {"mask"} != {"x"}:
+def _check_times(t1, t2, steps):
+    if not 0 <= t1 < t2 < steps:
         raise ValueError(
-            "`x` must be an array, or a dict of 'x' and 'mask'. "
-            f"Received: {sorted(x)}"
+            f"`t1` and `t2` must be steps 0 <= t1 < t2 < {steps}. "
+            f"Received: t1={t1}, t2={t2}"
         )
-    return x["x"], x.get("mask")
 
 
-def _checked_lengths(mask, x):
-    """Number of steps of each sequence, if the mask is True up to there."""
-    mask = np.asarray(mask).astype(bool)
-    if mask.shape != x.shape[:2]:
-        raise ValueError(
-            f"`mask` must have shape {x.shape[:2]}, as the steps of `x`. "
-            f"Received: mask of shape {mask.shape}"
-        )
-    lengths = mask.sum(axis=1)
-    if not np.array_equal(mask, np.arange(x.shape[1]) < lengths[:, None]):
-        raise ValueError(
-            "`mask` must be True up to the end of each sequence, and False "
-            "after it. Received: a mask with gaps"
-        )
-    return lengths
+def _log_integers(noise, least, largest):
+    """As many below `largest` - `least` in each factor of two: (rows,)."""
+    u = noise.uniform([tf.shape(largest)[0]])
+    ratio = (tf.cast(largest, "float32") + 1.0) / least
+    drawn = tf.cast(least * ratio**u, "int32") - least
+    return tf.maximum(tf.minimum(drawn, largest - least), 0)
 
 
 def _integers(noise, below):

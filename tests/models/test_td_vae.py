@@ -93,7 +93,9 @@ def test_terms_against_numpy(x, told):
     rows = np.tile(np.arange(len(x)), 2)
     b = lstm(model.belief_network, x)
     b_1, b_2 = b[rows, first], b[rows, second]
-    share = [jump[:, None] / 3] if told else []
+    share = []
+    if told:
+        share = [jump[:, None] / 3, np.log1p(jump[:, None]) / np.log(4.0)]
 
     def draw(mean, scale):
         return mean + scale * np.asarray(noise.normal(list(mean.shape)))
@@ -171,7 +173,7 @@ def exact_transition(z):
 class Kalman(keras_vae.TDVAE):
     """The model with exact distributions in the place of networks."""
 
-    def _beliefs(self, x, state, training=False):
+    def beliefs_of(self, x, state=None, training=False):
         beliefs = tf.numpy_function(
             lambda values: kalman(values[..., 0])[0], [x], "float32"
         )
@@ -209,6 +211,26 @@ def test_exact_distributions_give_the_likelihood():
     total = sum(terms.values())
     error = total.std() / np.sqrt(len(total))
     assert total.mean() == pytest.approx(-log_p[0, 1], abs=4 * error)
+
+
+def test_elbo_of_two_times_is_tight_for_the_chain():
+    series = np.float32([[2.0, 1.5, -1.0]])
+    _, log_p = kalman(series)
+    copies = np.repeat(series, 40_000, axis=0)[..., None]
+    found = np.asarray(exact_model().elbo(copies, 1, 2, seed=0))
+    error = found.std() / np.sqrt(len(found))
+    assert found.mean() == pytest.approx(log_p[0, 2], abs=4 * error)
+
+
+def test_observed_frames_have_the_noise_of_the_likelihood():
+    model = exact_model()
+    x = np.float32([[[2.0], [1.5], [1.0]]])
+    clean, observed = (
+        np.asarray(model.rollout(x, 2, 20_000, seed=0, observe=observe))
+        for observe in (False, True)
+    )
+    assert (observed - clean).var() == pytest.approx(R, rel=0.05)
+    assert (observed - clean).mean() == pytest.approx(0.0, abs=0.02)
 
 
 def test_wrong_transitions_cost_more():
@@ -273,6 +295,17 @@ def test_times():
     starts = first[8000:][jump[8000:] == 4]
     share = np.bincount(starts, minlength=5) / len(starts)
     np.testing.assert_allclose(share, 0.2, atol=0.05)
+
+
+def test_times_of_a_wide_range():
+    """As many jumps in 1..3 as in 4..15, and in 16..63."""
+    model = td_vae(jump_range=(1, 63), jump_distribution="log_uniform")
+    lengths = tf.fill([12_000], 100)
+    first, second = model._times(lengths, random.Noise(random.as_seed(0)))
+    jump = np.asarray(second - first)
+    assert jump.min() == 1 and jump.max() == 63
+    share, _ = np.histogram(jump, [1, 4, 16, 64])
+    np.testing.assert_allclose(share / len(jump), 1 / 3, atol=0.02)
 
 
 def test_masks_ignore_padding_exactly(x):
