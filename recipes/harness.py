@@ -235,8 +235,9 @@ class Run:
         optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         if optimizer.use_ema:
             watching.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
-        # The code of a mixture is an index: it decodes to nothing.
-        has_codes = hasattr(model, "decode")
+        # The code of a mixture is an index: it decodes to nothing. Sequences
+        # have beliefs, and no code.
+        has_codes = hasattr(model, "decode") and hasattr(model, "encode")
         if (
             has_codes
             and hasattr(model, "posterior")

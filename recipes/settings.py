@@ -48,20 +48,28 @@ class Config:
 
 
 def command_line(
-    recipe, train, config_class, presets=None, smoke=None, argv=None
+    recipe,
+    train,
+    config_class,
+    presets=None,
+    smoke=None,
+    argv=None,
+    chooser="preset",
 ):
     """Runs a recipe with settings from the command line.
 
-    `--preset` and `--smoke` change the defaults of the other flags.
+    The chooser, `--preset`, and `--smoke` change the defaults of the other
+    flags.
 
     Args:
         recipe: str, the name of the module in `recipes`.
         train: callable that takes a config.
         config_class: subclass of `Config`.
-        presets: None, or dict from the values of the field `preset` to dicts
-            of defaults.
+        presets: None, or dict from the values of the chooser to dicts of
+            defaults.
         smoke: None, or dict of the defaults under `--smoke`.
         argv: None (those of the process), or list of str.
+        chooser: str, the name of the field that chooses a preset.
 
     Raises:
         SystemExit: With status 2 and one line, if the user must change
@@ -71,10 +79,10 @@ def command_line(
 
     argv = sys.argv[1:] if argv is None else list(argv)
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--preset")
+    first.add_argument(f"--{chooser}")
     first.add_argument("--smoke", action="store_true")
     chosen, _ = first.parse_known_args(argv)
-    defaults = dict((presets or {}).get(chosen.preset, {}))
+    defaults = dict((presets or {}).get(getattr(chosen, chooser), {}))
     if chosen.smoke:
         defaults.update(smoke or {})
     config = tyro.cli(

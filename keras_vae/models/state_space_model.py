@@ -18,6 +18,7 @@ from keras_vae.models.base import TermModel
 from keras_vae.models.compiled_functions import CompiledFunctions
 
 
+@keras.saving.register_keras_serializable(package="keras_vae")
 class StateSpaceModel(TermModel):
     """Base of models with beliefs b_t = RNN(b_{t-1}, x_t) and states z_t.
 
@@ -35,9 +36,11 @@ class StateSpaceModel(TermModel):
         preprocessor: None, or Keras model from one step to features.
         hidden_units: int >= 1, units of the blocks.
         likelihood: `Likelihood` or its name.
-        blocks: names of the lists of blocks.
         **kwargs: `seed`, `name`, `dtype`.
     """
+
+    #: Kinds of blocks; the attributes are `<kind>_blocks`.
+    blocks = ("belief", "transition")
 
     def __init__(
         self,
@@ -47,7 +50,6 @@ class StateSpaceModel(TermModel):
         preprocessor,
         hidden_units,
         likelihood,
-        blocks=("belief", "transition"),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -65,8 +67,8 @@ class StateSpaceModel(TermModel):
         self.hidden_units = positive_int("hidden_units", hidden_units)
         self.likelihood = likelihoods.get(likelihood)
         architecture.check_activation(decoder, self.likelihood)
-        seeds = random.spawn_seeds(self.seed, len(blocks))
-        for kind, seed in zip(blocks, seeds):
+        seeds = random.spawn_seeds(self.seed, len(self.blocks))
+        for kind, seed in zip(self.blocks, seeds):
             setattr(self, f"{kind}_blocks", self._blocks(kind, seed))
         self._event_shape = None
         self._functions = CompiledFunctions()

@@ -80,6 +80,8 @@ class TDVAE(StateSpaceModel):
         Gregor, Papamakarios, Besse, Buesing, Weber, 2019, equations 6-8.
     """
 
+    blocks = ("belief", "smoothing", "transition")
+
     def __init__(
         self,
         belief_network,
@@ -101,7 +103,6 @@ class TDVAE(StateSpaceModel):
             preprocessor,
             hidden_units,
             likelihood,
-            blocks=("belief", "smoothing", "transition"),
             **kwargs,
         )
         self.jump_range = list(positive_ints("jump_range", jump_range, 2))
@@ -164,37 +165,42 @@ class TDVAE(StateSpaceModel):
             for name, term in terms.items()
         }
 
-    def elbo(self, x, t1, t2, seed=None):
-        """A bound of log p(x_t2 | x_1..t1), by sequence, from one draw.
+    def elbo(self, x, dt=1, seed=None):
+        """Bounds of log p(x_{t+dt} | x_1..t) for every t, from one draw.
 
-        The conditional probability is that of p_B(z_t1 | b_t1), p_T and p_D;
+        The conditional probability is that of p_B(z_t | b_t), p_T and p_D;
         the bound is minus the sum of the terms.
 
         Args:
             x: tensor (batch, steps, *event_shape).
-            t1, t2: ints, steps counted from 0, t1 < t2.
+            dt: int, within `jump_range`.
             seed: None, int or integer tensor (2,).
 
         Returns:
-            float32 tensor (batch,), nats.
+            float32 tensor (batch, steps - dt), nats.
 
         Raises:
-            ValueError: if not 0 <= t1 < t2 < steps, or t2 - t1 is outside of
-                `jump_range`.
+            ValueError: if `dt` is outside of `jump_range`, or there are not
+                more steps.
         """
         x, _ = self.sequences(x)
-        _check_times(t1, t2, x.shape[1])
-        self._check_jump(t2 - t1)
+        self._check_jump(dt)
+        _check_times(0, dt, x.shape[1])
         beliefs, _ = self.beliefs_of(x)
+        batch, pairs = tf.shape(x)[0], x.shape[1] - dt
+
+        def rows(values):
+            return tf.reshape(values, [batch * pairs, *values.shape[2:]])
+
         terms = self._pair_terms(
-            x[:, t2],
-            beliefs[:, t1],
-            beliefs[:, t2],
-            tf.fill(tf.shape(x)[:1], t2 - t1),
+            rows(x[:, dt:]),
+            rows(beliefs[:, :-dt]),
+            rows(beliefs[:, dt:]),
+            tf.fill([batch * pairs], dt),
             random.Noise(tf.cast(random.as_seed(seed), "int32")),
             training=False,
         )
-        return -tf.add_n(list(terms.values()))
+        return -tf.reshape(tf.add_n(list(terms.values())), [batch, pairs])
 
     def _times(self, lengths, noise):
         """t1 and t2, counted from 0, of each row: int32 tensors."""

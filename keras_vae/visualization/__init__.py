@@ -1,4 +1,4 @@
-"""Figures. Each function returns one; only `save_figure` writes a file."""
+"""Figures. Functions return one; only those named `save_...` write a file."""
 
 from keras_vae.visualization.image_grid import image_grid
 from keras_vae.visualization.plot_activation_histograms import (
@@ -8,6 +8,7 @@ from keras_vae.visualization.plot_corrupted_reconstructions import (
     plot_corrupted_reconstructions,
 )
 from keras_vae.visualization.plot_filters import plot_filters
+from keras_vae.visualization.plot_forecast import plot_forecast
 from keras_vae.visualization.plot_history import plot_history
 from keras_vae.visualization.plot_latent_map import plot_latent_map
 from keras_vae.visualization.plot_level_maps import plot_level_maps
@@ -20,6 +21,7 @@ from keras_vae.visualization.plot_traversals import plot_traversals
 from keras_vae.visualization.plot_units_over_epochs import (
     plot_units_over_epochs,
 )
+from keras_vae.visualization.save_animation import save_animation
 from keras_vae.visualization.save_figure import save_figure
 from keras_vae.visualization.tile_images import tile_images
 
@@ -28,6 +30,7 @@ __all__ = [
     "plot_activation_histograms",
     "plot_corrupted_reconstructions",
     "plot_filters",
+    "plot_forecast",
     "plot_history",
     "plot_latent_map",
     "plot_level_maps",
@@ -38,6 +41,7 @@ __all__ = [
     "plot_samples",
     "plot_traversals",
     "plot_units_over_epochs",
+    "save_animation",
     "save_figure",
     "tile_images",
 ]
