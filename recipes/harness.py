@@ -359,9 +359,11 @@ class Run:
             + ", ".join(f"{k} {v:.0f}" for k, v in seconds.items())
         )
         print(f"figures      {self.path / 'figures'}")
-        print(f"history      {self.path / 'history.csv'}")
         print(f"numbers      {self.path / 'metrics.json'}")
-        print(f"best model   {self.path / 'best.keras'}")
+        for stage in self.histories:
+            folder = self.path / (stage or "")
+            print(f"history      {folder / 'history.csv'}")
+            print(f"best model   {folder / 'best.keras'}")
         print(f"TensorBoard  tensorboard --logdir {self.path / 'logs'}")
         print(f"SavedModel   {exported}")
         print(

@@ -1,7 +1,5 @@
 """The state space model that a TD-VAE is compared with: a bound of every step."""
 
-from typing import Literal
-
 import keras
 import tensorflow as tf
 
@@ -48,7 +46,7 @@ class SequentialVAE(StateSpaceModel):
         belief_network,
         decoder,
         latent_dims,
-        inference: Literal["filtering", "mean_field"] = "filtering",
+        inference="filtering",
         preprocessor=None,
         hidden_units=50,
         likelihood="bernoulli",
@@ -137,7 +135,11 @@ class SequentialVAE(StateSpaceModel):
 
     @tf.autograph.experimental.do_not_convert
     def _infer(self, beliefs, noise):
-        """States of all steps: (batch, steps, sum(latent_dims))."""
+        """States of all steps, means without noise.
+
+        Returns:
+            tensor (batch, steps, sum(latent_dims)).
+        """
         batch, steps = tf.unstack(tf.shape(beliefs)[:2])
         width = sum(self.latent_dims)
         if self.inference == "mean_field":
@@ -149,9 +151,8 @@ class SequentialVAE(StateSpaceModel):
 
         def step(index, z, states):
             context = tf.concat([by_step[index], z], axis=-1)
-            codes, _ = self.draw_levels(
-                self.belief_blocks, context, noise.fold(index)
-            )
+            drawn = None if noise is None else noise.fold(index)
+            codes, _ = self.draw_levels(self.belief_blocks, context, drawn)
             z = tf.concat(codes, axis=-1)
             return index + 1, z, states.write(index, z)
 
