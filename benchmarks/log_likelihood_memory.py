@@ -56,7 +56,7 @@ def measure(config, folder, num_samples):
 
     arrays = datasets.load_arrays(config.data, folder)
     x = datasets.binarize(arrays.x_test[: config.examples] / arrays.pixel_max)
-    model = dense_vae.vae_for(x.shape[1:])
+    model = dense_vae.model_for(x.shape[1:])
     started = time.perf_counter()
     model.log_likelihood(x, num_samples, verbose=0)
     seconds = time.perf_counter() - started

@@ -2,7 +2,8 @@
 
     python -m benchmarks.train_throughput --pythae-python PYTHON
 
-All train a dense VAE (784-512-512-50, Bernoulli, Adam) on the same images.
+All train a dense VAE (784-512-512-50, Bernoulli, Adam) on the same images; or,
+with `--model td_vae`, the TD-VAE of its recipe on moving digits, without peers.
 The hand-written loop has the same `tf.data` pipeline, batch, dtype, steps per
 call and metrics as `fit`, in one `tf.function`; it runs with and without XLA,
 and the better of the two counts. They take turns, and ratios are medians over
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import Literal
 
 import keras
 import numpy as np
@@ -27,11 +29,13 @@ import numpy as np
 from benchmarks import dense_vae
 from benchmarks import images
 from benchmarks import report
+from benchmarks import td_vae
 from benchmarks import turns
 from benchmarks.hand_written_loop import HandWrittenLoop
 from keras_vae import datasets
 from recipes.environment import environment
 
+MODELS = {"vae": dense_vae, "td_vae": td_vae}
 LOOPS = {"loop, XLA": True, "loop, no XLA": False}
 PEERS = ("pythae", "torch")
 WORKER = pathlib.Path(__file__).with_name("torch_worker.py")
@@ -42,10 +46,11 @@ class Config:
     """Settings of this benchmark.
 
     Args:
+        model: What is trained.
         data: random: binary noise of MNIST's shape, made on the spot; or a
             name that `keras_vae.datasets.load` knows, such as mnist.
         data_dir: Folder of .npz files.
-        examples: Training images of the random set.
+        examples: Training images of the random set, or videos.
         batch_size: Images in a batch.
         steps_per_execution: Steps in one call of a compiled function.
         rounds: Times that each contender runs, after one that is not timed.
@@ -57,6 +62,7 @@ class Config:
             nothing.
     """
 
+    model: Literal["vae", "td_vae"] = "vae"
     data: str = "random"
     data_dir: str | None = None
     examples: int = 60_000
@@ -78,11 +84,11 @@ SMOKE = {"examples": 300, "rounds": 1, "steps_per_execution": 2, "epochs": 1}
 class Fit:
     """`model.fit`, as a user calls it."""
 
-    def __init__(self, splits, steps_per_execution):
+    def __init__(self, subject, splits, steps_per_execution):
         self._splits = splits
-        self._model = dense_vae.vae_for(splits.event_shape)
+        self._model = subject.model_for(splits.event_shape)
         self._model.compile(
-            keras.optimizers.Adam(dense_vae.LEARNING_RATE),
+            keras.optimizers.Adam(subject.LEARNING_RATE),
             steps_per_execution=steps_per_execution,
         )
 
@@ -95,10 +101,12 @@ class Fit:
 class Loop:
     """The hand-written loop."""
 
-    def __init__(self, splits, steps_per_execution, jit_compile):
+    def __init__(self, subject, splits, steps_per_execution, jit_compile):
         self._splits = splits
         self._loop = HandWrittenLoop(
-            splits.event_shape, steps_per_execution, jit_compile
+            subject.Objective(splits.event_shape),
+            steps_per_execution,
+            jit_compile,
         )
 
     def __call__(self, epochs):
@@ -123,48 +131,51 @@ def installed(python):
 
 def measure(config):
     """Returns examples/s and losses by contender, and the peers' versions."""
+    subject = MODELS[config.model]
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(
-            images.folder(config.data, config.data_dir, config.examples, 1)
-        )
-        splits = datasets.load(
-            config.data,
-            data_dir=folder,
-            batch_size=config.batch_size,
-            validation_fraction=0,
-        )
-        contenders = {"fit": Fit(splits, config.steps_per_execution)}
+        if config.model == "td_vae":
+            arrays = td_vae.arrays(config.examples)
+        else:
+            folder = stack.enter_context(
+                images.folder(config.data, config.data_dir, config.examples, 1)
+            )
+            arrays = datasets.load_arrays(config.data, folder, 0)
+        splits = datasets.from_arrays(arrays, batch_size=config.batch_size)
+        contenders = {"fit": Fit(subject, splits, config.steps_per_execution)}
         for name, jit_compile in LOOPS.items():
             contenders[name] = Loop(
-                splits, config.steps_per_execution, jit_compile
+                subject, splits, config.steps_per_execution, jit_compile
             )
-        arrays = datasets.load_arrays(config.data, folder, 0)
-        path = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        np.save(path / "images.npy", arrays.x_train)
-        python = config.pythae_python or sys.executable
         versions = {}
-        peers = installed(python)
-        if config.pythae_python and not peers:
-            raise ValueError(
-                f"`pythae_python` must have one of {PEERS}. "
-                f"Received: pythae_python={config.pythae_python!r}"
-            )
-        for name in peers:
-            peer = turns.Peer(
-                python,
-                WORKER,
-                name,
-                path / "images.npy",
-                str(config.batch_size),
-            )
-            stack.callback(peer.close)
-            contenders[name] = peer
-            versions.update(peer.versions)
+        if config.model == "vae":
+            for name, peer in _peers(config, arrays, stack).items():
+                contenders[name] = peer
+                versions.update(peer.versions)
         examples = config.epochs * splits.sizes["train"]
         rates, losses = turns.take_turns(
             contenders, config.rounds, config.epochs, examples
         )
     return rates, losses, versions
+
+
+def _peers(config, arrays, stack):
+    """Peers by name, that end with the stack."""
+    path = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    np.save(path / "images.npy", arrays.x_train)
+    python = config.pythae_python or sys.executable
+    names = installed(python)
+    if config.pythae_python and not names:
+        raise ValueError(
+            f"`pythae_python` must have one of {PEERS}. "
+            f"Received: pythae_python={config.pythae_python!r}"
+        )
+    peers = {}
+    for name in names:
+        peers[name] = turns.Peer(
+            python, WORKER, name, path / "images.npy", str(config.batch_size)
+        )
+        stack.callback(peers[name].close)
+    return peers
 
 
 def main(config):
