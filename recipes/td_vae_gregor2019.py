@@ -84,7 +84,7 @@ class Config(harness.Config):
     """
 
     data: Literal["moving_digits", "oscillator"] = "moving_digits"
-    epochs: int = 40
+    epochs: int = 80
     images: str = "digits"
     num_train: int = 4000
     num_test: int = 500
@@ -92,7 +92,7 @@ class Config(harness.Config):
     context: int = 11
     jump_range: tuple[int, int] = (1, 4)
     jump_distribution: Literal["uniform", "log_uniform"] = "uniform"
-    num_pairs: int = 4
+    num_pairs: int = 16
     belief_units: int = 50
     latent_dims: tuple[int, ...] = (8, 8)
     hidden_units: int = 50
