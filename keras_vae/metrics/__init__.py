@@ -1,5 +1,6 @@
 """Numbers that describe a trained model."""
 
+from keras_vae.metrics import disentanglement
 from keras_vae.metrics.active_units import ActiveUnits
 from keras_vae.metrics.active_units import active_units
 from keras_vae.metrics.bits_per_dim import bits_per_dim
@@ -15,6 +16,7 @@ __all__ = [
     "LevelUnits",
     "active_units",
     "bits_per_dim",
+    "disentanglement",
     "kl_per_dimension",
     "means_by_level",
     "units_by_level",

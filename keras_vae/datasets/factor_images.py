@@ -1,0 +1,141 @@
+"""Images of every combination of factors of variation."""
+
+import math
+
+import numpy as np
+
+from keras_vae.arguments import positive_int
+
+
+class FactorImages:
+    """Image set whose factors of variation are known, one image of each.
+
+    The image of factors (i, .., j) is number `index([[i, .., j]])`: the last
+    factor is the fastest. Binary images are kept as bits.
+
+    Args:
+        images: uint8 array (num, height, width, channels): pixels of 0 and 1
+            if `packed` is False; or the bits of each image, see
+            `numpy.packbits`, (num, bytes).
+        factor_sizes: Number of values of each factor; num is their product.
+        factor_names: Names of the factors.
+        event_shape: None, or (height, width, channels) of packed images.
+
+    Attributes:
+        factor_sizes: tuple of ints.
+        factor_names: tuple of str.
+        event_shape: tuple (height, width, channels).
+
+    Raises:
+        ValueError: If numbers of images, sizes and names do not fit.
+
+    Example:
+    >>> data = keras_vae.datasets.sprites(size=16)
+    >>> factors = data.sample_factors(5, np.random.default_rng(0))
+    >>> data.images(factors).shape
+    (5, 16, 16, 1)
+    """
+
+    def __init__(self, images, factor_sizes, factor_names, event_shape=None):
+        self.factor_sizes = tuple(
+            positive_int("factor_sizes", size) for size in factor_sizes
+        )
+        self.factor_names = tuple(factor_names)
+        if len(self.factor_names) != len(self.factor_sizes):
+            raise ValueError(
+                "`factor_names` must hold a name for each of "
+                f"{len(self.factor_sizes)} factors. "
+                f"Received: factor_names={self.factor_names}"
+            )
+        if len(images) != self.num_images:
+            raise ValueError(
+                f"`images` must hold {self.num_images} images, one for each "
+                f"combination of factors. Received: {len(images)} images"
+            )
+        if event_shape is None:
+            event_shape = images.shape[1:]
+            images = pack(images)
+        self.event_shape = tuple(event_shape)
+        self._bits = images
+
+    @property
+    def num_images(self):
+        return math.prod(self.factor_sizes)
+
+    @property
+    def num_factors(self):
+        return len(self.factor_sizes)
+
+    def sample_factors(self, num, rng):
+        """Draws factors uniformly: int64 array (num, num_factors).
+
+        Args:
+            num: int >= 1.
+            rng: `numpy.random.Generator`.
+        """
+        sizes = self.factor_sizes
+        return rng.integers(0, sizes, (positive_int("num", num), len(sizes)))
+
+    def index(self, factors):
+        """Numbers of the images of factors (num, num_factors): (num,).
+
+        Raises:
+            ValueError: If a factor is out of its range.
+        """
+        factors = np.asarray(factors)
+        if factors.ndim != 2 or factors.shape[1] != self.num_factors:
+            raise ValueError(
+                f"`factors` must have shape (num, {self.num_factors}). "
+                f"Received: factors of shape {factors.shape}"
+            )
+        if np.any(factors < 0) or np.any(factors >= self.factor_sizes):
+            raise ValueError(
+                f"`factors` must be below {self.factor_sizes}, and not "
+                f"negative. Received: up to {factors.max(axis=0).tolist()}, "
+                f"from {factors.min(axis=0).tolist()}"
+            )
+        return np.ravel_multi_index(factors.T, self.factor_sizes)
+
+    def factors_of(self, index):
+        """Factors of images by number (num,): (num, num_factors)."""
+        return np.stack(np.unravel_index(index, self.factor_sizes), axis=1)
+
+    def at(self, index):
+        """Images by number: float32 (num, *event_shape) of 0 and 1."""
+        bits = self._bits[np.asarray(index)]
+        size = math.prod(self.event_shape)
+        pixels = np.unpackbits(bits, axis=1, count=size)
+        return pixels.reshape(-1, *self.event_shape).astype("float32")
+
+    def images(self, factors):
+        """Images of factors (num, num_factors): float32 of 0 and 1."""
+        return self.at(self.index(factors))
+
+    def splits(self, validation=0.05, test=0.05, seed=0):
+        """Random parts of the images, as `keras_vae.datasets.Arrays`.
+
+        Args:
+            validation, test: Shares of the images, in [0, 1).
+            seed: int.
+        """
+        from keras_vae.datasets.arrays import Arrays
+
+        order = np.random.default_rng(seed).permutation(self.num_images)
+        counts = [round(share * len(order)) for share in (validation, test)]
+        held, tested, rest = np.split(order, np.cumsum(counts))
+        train, held, tested = (
+            self.at(part).astype("uint8") for part in (rest, held, tested)
+        )
+        return Arrays(train, None, held, None, tested, None)
+
+
+def pack(images):
+    """Bits of images of 0 and 1: uint8 (num, bytes)."""
+    images = np.asarray(images)
+    if images.ndim != 4 or np.any((images != 0) & (images != 1)):
+        raise ValueError(
+            "`images` must be (num, height, width, channels) of 0 and 1. "
+            f"Received: images of shape {images.shape}"
+        )
+    flat = images.reshape(len(images), -1).astype("uint8")
+    return np.packbits(flat, axis=1)

@@ -1,0 +1,73 @@
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from keras_vae.arguments import positive_int
+from keras_vae.metrics.disentanglement.codes import EncodedImages
+from keras_vae.metrics.disentanglement.codes import codes_of
+from keras_vae.metrics.disentanglement.codes import encode_all
+
+
+def beta_vae_score(
+    representation,
+    data,
+    num_train=10_000,
+    num_test=5_000,
+    num_pairs=64,
+    seed=0,
+    verbose="auto",
+):
+    """How well a linear classifier finds the factor that pairs share.
+
+    A point is made of `num_pairs` pairs of images that share one factor,
+    drawn at random, and nothing else: the mean of |z_1 - z_2| over the pairs.
+    The score is the accuracy of logistic regression from points to factors.
+
+    Args:
+        representation: Callable from images to codes (batch, units), or
+            `EncodedImages`.
+        data: `keras_vae.datasets.FactorImages`.
+        num_train, num_test: int, points to train and to test on.
+        num_pairs: int, pairs of a point.
+        seed: int.
+        verbose: 0, 1 or "auto": a progress bar on long runs.
+
+    Returns:
+        Accuracy on the test points, float in [0, 1]; chance is one over the
+        number of factors.
+
+    Raises:
+        ValueError: If the codes are not finite, or have no units.
+
+    Reference:
+        Higgins et al., 2017, section 3, in the protocol of Locatello et al.,
+        2019.
+    """
+    rng = np.random.default_rng(seed)
+    train, test = (positive_int("num", n) for n in (num_train, num_test))
+    num = train + test
+    if (
+        not isinstance(representation, EncodedImages)
+        and 2 * num * num_pairs > data.num_images
+    ):
+        representation = encode_all(representation, data, verbose=verbose)
+    shared = rng.integers(0, data.num_factors, num)
+    points = []
+    # Some points at once: the factors of all pairs would take gigabytes.
+    for part in np.array_split(shared, max(1, num // 500)):
+        first, second = (
+            data.sample_factors(len(part) * num_pairs, rng) for _ in range(2)
+        )
+        rows = np.arange(len(first))
+        column = np.repeat(part, num_pairs)
+        second[rows, column] = first[rows, column]
+        distance = abs(
+            codes_of(representation, data, first)
+            - codes_of(representation, data, second)
+        )
+        points.append(distance.reshape(len(part), num_pairs, -1).mean(axis=1))
+    points = np.concatenate(points)
+    if len(set(shared[:train])) < 2:
+        return float(np.mean(shared[train:] == shared[0]))
+    classifier = LogisticRegression(max_iter=1000)
+    classifier.fit(points[:train], shared[:train])
+    return float(classifier.score(points[train:], shared[train:]))
