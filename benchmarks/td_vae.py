@@ -5,7 +5,6 @@ import math
 import keras
 import tensorflow as tf
 
-import keras_vae
 from keras_vae import datasets
 from recipes import td_vae_gregor2019
 

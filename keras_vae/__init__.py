@@ -21,6 +21,7 @@ from keras_vae.models import VAE
 from keras_vae.models import VQVAE
 from keras_vae.models import VQVAE2
 from keras_vae.models import Autoencoder
+from keras_vae.models import BetaVAE
 from keras_vae.models import ContractiveAutoencoder
 from keras_vae.models import DenoisingAutoencoder
 from keras_vae.models import DiffusionModel
@@ -42,6 +43,7 @@ __all__ = [
     "VQVAE",
     "VQVAE2",
     "Autoencoder",
+    "BetaVAE",
     "ContractiveAutoencoder",
     "DenoisingAutoencoder",
     "DiffusionModel",

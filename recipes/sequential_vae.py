@@ -1,4 +1,4 @@
-"""The state space model that a TD-VAE is compared with: a bound of every step."""
+"""The models that a TD-VAE is compared with: a bound of every step."""
 
 import keras
 import tensorflow as tf

@@ -2,6 +2,7 @@
 
 from keras_vae.models.autoencoder import Autoencoder
 from keras_vae.models.base import TermModel
+from keras_vae.models.beta_vae import BetaVAE
 from keras_vae.models.contractive_autoencoder import ContractiveAutoencoder
 from keras_vae.models.denoising_autoencoder import DenoisingAutoencoder
 from keras_vae.models.diffusion_model import DiffusionModel
@@ -23,6 +24,7 @@ __all__ = [
     "VQVAE",
     "VQVAE2",
     "Autoencoder",
+    "BetaVAE",
     "ContractiveAutoencoder",
     "DenoisingAutoencoder",
     "DiffusionModel",

@@ -71,6 +71,16 @@ def check_activation(decoder, likelihood):
         )
 
 
+def check_logits(argument, network):
+    """A network gives logits, not probabilities."""
+    activation = _last_activation(network)
+    if activation in ("sigmoid", "softmax"):
+        raise ValueError(
+            f"`{argument}` must give logits: its last layer must be linear. "
+            f"Received: {argument} that ends in activation {activation!r}"
+        )
+
+
 def event_shape(encoder):
     """Shape of one example that the encoder takes, None where not known."""
     return _shape(encoder, "input_shape")

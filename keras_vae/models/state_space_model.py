@@ -391,5 +391,3 @@ def _checked_lengths(mask, x):
             "after it. Received: a mask with gaps"
         )
     return lengths
-
-

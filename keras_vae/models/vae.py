@@ -127,6 +127,11 @@ class VAE(ImportanceWeighted, EncoderDecoder):
     # === Objective ===
 
     def compute_terms(self, x, y, training):
+        terms, _, _ = self.terms_and_codes(x, y, training)
+        return terms
+
+    def terms_and_codes(self, x, y, training):
+        """Terms, the posterior, and z (num_samples, batch, latent_dim)."""
         target = x if y is None else y
         posterior = self._posterior(x, training)
         z = self.posterior_layer.sample(
@@ -144,7 +149,7 @@ class VAE(ImportanceWeighted, EncoderDecoder):
             log_weights += self.prior.distribution(encode).log_prob(z)
             bound = importance_weighted_bound(log_weights)
             terms["neg_iw_bound"] = -bound
-        return terms
+        return terms, posterior, z
 
     def _posterior(self, x, training):
         features = self.encoder(x, training=training)

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_vae.registry import lookup
 from keras_vae.schedules.cosine_noise import CosineNoise
+from keras_vae.schedules.cyclical import Cyclical
 from keras_vae.schedules.linear_noise import LinearNoise
 from keras_vae.schedules.linear_warm_up import LinearWarmUp
 from keras_vae.schedules.noise_schedule import NoiseSchedule
@@ -13,6 +14,7 @@ from keras_vae.schedules.tabulated_noise import TabulatedNoise
 
 __all__ = [
     "CosineNoise",
+    "Cyclical",
     "LinearNoise",
     "LinearWarmUp",
     "NoiseSchedule",

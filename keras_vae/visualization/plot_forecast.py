@@ -27,8 +27,7 @@ def plot_forecast(x, forecasts, context, coverage=0.9, title=None):
     x = np.asarray(x)
     if x.ndim != 2 or len(x) == 0:
         raise ValueError(
-            "`x` must have shape (num, steps). "
-            f"Received: x of shape {x.shape}"
+            f"`x` must have shape (num, steps). Received: x of shape {x.shape}"
         )
     if not 0.0 < coverage < 1.0:
         raise ValueError(

@@ -165,6 +165,25 @@ def vae(likelihood="bernoulli", event_shape=IMAGE, **kwargs):
     )
 
 
+def beta_vae(**kwargs):
+    return models.BetaVAE(encoder(), decoder(), LATENT_DIM, seed=3, **kwargs)
+
+
+def discriminated():
+    discriminator = keras.Sequential(
+        [
+            keras.Input((LATENT_DIM,)),
+            keras.layers.Dense(4, activation="leaky_relu"),
+            keras.layers.Dense(1),
+        ]
+    )
+    return beta_vae(
+        total_correlation="discriminator",
+        discriminator=discriminator,
+        discriminator_optimizer=keras.optimizers.SGD(0.01, momentum=0.5),
+    )
+
+
 def tied_dense():
     dense = keras.layers.Dense(3, activation="tanh")
     dense.build((None, 4))
@@ -276,6 +295,17 @@ MODELS = {
             seed=3,
         )
     ),
+    "BetaVAE": Row(lambda: beta_vae(beta=schedules.Cyclical(4, rising=0.7))),
+    "BetaVAE capacity": Row(
+        lambda: beta_vae(capacity=schedules.LinearWarmUp(9, 0.1, 2.0), gamma=3)
+    ),
+    "BetaVAE weighted": Row(
+        lambda: beta_vae(total_correlation="weighted", num_examples=50)
+    ),
+    "BetaVAE stratified": Row(
+        lambda: beta_vae(total_correlation="stratified", num_examples=50)
+    ),
+    "BetaVAE discriminator": Row(discriminated),
     "ContractiveAutoencoder": Row(
         lambda: models.ContractiveAutoencoder(
             encoder(units=LATENT_DIM),
@@ -683,6 +713,9 @@ SCHEDULES = {
     "CosineNoise": Row(lambda: schedules.CosineNoise(0.1, max_beta=0.9)),
     "LinearNoise": Row(lambda: schedules.LinearNoise(1e-3, end=0.3)),
     "TabulatedNoise": Row(lambda: schedules.TabulatedNoise([0.25, 0.5])),
+    "Cyclical": Row(
+        lambda: schedules.Cyclical(6, rising=0.4, cycles=3, start=0.1, end=2.0)
+    ),
     "LinearWarmUp": Row(lambda: schedules.LinearWarmUp(5, start=0.25, end=4.0)),
 }
 

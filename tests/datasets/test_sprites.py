@@ -33,9 +33,7 @@ def test_factors_say_what_is_seen(data):
     assert area.min() > 0
     names = dict(zip(data.factor_names, factors.T))
     down, right = np.mgrid[:24, :24]
-    x, y = (
-        (images * grid).sum(axis=(1, 2)) / area for grid in (right, down)
-    )
+    x, y = ((images * grid).sum(axis=(1, 2)) / area for grid in (right, down))
     assert np.corrcoef(x, names["x"])[0, 1] > 0.98
     assert np.corrcoef(y, names["y"])[0, 1] > 0.98
     means = [area[names["scale"] == n].mean() for n in range(3)]

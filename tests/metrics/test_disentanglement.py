@@ -57,9 +57,9 @@ SCORES = {
     "beta_vae": lambda r, d: scores.beta_vae_score(r, d, 1000, 500),
     "factor_vae": lambda r, d: scores.factor_vae_score(r, d, 1000, 500),
     "mig": lambda r, d: scores.mig(r, d),
-    "dci": lambda r, d: scores.dci(
-        r, d, 1500, 500, classifier=forest
-    ).disentanglement,
+    "dci": lambda r, d: (
+        scores.dci(r, d, 1500, 500, classifier=forest).disentanglement
+    ),
     "sap": lambda r, d: scores.sap(r, d),
     "sap_svm": lambda r, d: scores.sap(r, d, 1500, 500, method="svm"),
 }
@@ -150,8 +150,8 @@ def test_beta_vae_score_restated(data):
             b = [rng.integers(0, SIZES) for _ in range(64)]
             for first, second in zip(a, b):
                 second[k] = first[k]
-            gap = codes[data.index(np.array(a))] - codes[data.index(np.array(b))]
-            x.append(np.mean(np.abs(gap), axis=0))
+            first, second = (codes[data.index(np.array(v))] for v in (a, b))
+            x.append(np.mean(np.abs(first - second), axis=0))
             labels.append(k)
         return np.array(x), np.array(labels)
 
@@ -341,9 +341,7 @@ def test_functions_and_encoded_images_score_alike():
 
     table = scores.encode_all(representation, data, batch_size=37)
     assert len(table.codes) == data.num_images
-    assert scores.mig(representation, data, 500) == scores.mig(
-        table, data, 500
-    )
+    assert scores.mig(representation, data, 500) == scores.mig(table, data, 500)
     assert scores.beta_vae_score(
         representation, data, 30, 20
     ) == scores.beta_vae_score(table, data, 30, 20)

@@ -72,9 +72,7 @@ def test_oscillator(tmp_path):
         ("jump_range", ("--data", "oscillator", "--context", "150")),
     ],
 )
-def test_settings_that_contradict_each_other(
-    tmp_path, capsys, argument, flags
-):
+def test_settings_that_contradict_each_other(tmp_path, capsys, argument, flags):
     with pytest.raises(SystemExit):
         run(tmp_path, *flags)
     assert f"`{argument}` must" in capsys.readouterr().err
@@ -92,9 +90,7 @@ def videos():
 
 def test_directions_of_real_videos(videos):
     x, direction = videos
-    np.testing.assert_array_equal(
-        sequence_data.found_directions(x), direction
-    )
+    np.testing.assert_array_equal(sequence_data.found_directions(x), direction)
     np.testing.assert_array_equal(
         sequence_data.found_directions(x[:, ::-1]), -direction
     )

@@ -6,7 +6,9 @@ import pytest
 from keras_vae.visualization import plot_forecast
 
 X = np.zeros((2, 10))
-SAMPLES = np.linspace(0.0, 1.0, 101)[None, :, None] + np.arange(2)[:, None, None]
+SAMPLES = (
+    np.linspace(0.0, 1.0, 101)[None, :, None] + np.arange(2)[:, None, None]
+)
 
 
 def test_bands_are_quantiles():

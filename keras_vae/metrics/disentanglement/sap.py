@@ -84,7 +84,11 @@ def _accuracies(codes, factors, held_factors, held_codes, varying, seed):
             # Of a unit that never varies nothing can be told apart.
             if codes[:, j].std() == 0.0 or len(set(known)) < 2:
                 continue
-            model = LinearSVC(C=0.01, class_weight="balanced", random_state=seed)
+            model = LinearSVC(
+                C=0.01, class_weight="balanced", random_state=seed
+            )
             model.fit(codes[:, [j]], known)
-            scores[j, column] = model.score(held_codes[:, [j]], held_factors[:, k])
+            scores[j, column] = model.score(
+                held_codes[:, [j]], held_factors[:, k]
+            )
     return scores
