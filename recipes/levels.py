@@ -43,6 +43,7 @@ class Config(harness.Config):
         units: Width of each level's networks, bottom first.
         learning_rate: Of the first step; halved, then divided by 5 and 20,
             after 60, 80 and 92 percent of the run.
+        adam_epsilon: Of Adam, added to the root of the second moment.
         warm_up: Part of the epochs in which the weight of the KL terms rises
             from 0 to 1.
         free_bits: Nats of each level that cost nothing.
@@ -63,6 +64,7 @@ class Config(harness.Config):
     latent_dims: tuple[int, ...] = (16, 8, 4)
     units: tuple[int, ...] = (64, 32, 16)
     learning_rate: float = 1e-3
+    adam_epsilon: float = 1e-4
     warm_up: float = 0.2
     free_bits: float = 0.0
     fine_tune_epochs: int = 0
@@ -98,13 +100,13 @@ def _adam(config, data):
         [round(part * steps) for part in (0.6, 0.8, 0.92)],
         [config.learning_rate / divisor for divisor in (1, 2, 5, 20)],
     )
-    return keras.optimizers.Adam(rate, epsilon=1e-4)
+    return keras.optimizers.Adam(rate, epsilon=config.adam_epsilon)
 
 
 def _fine_tuning_adam(config, data):
     steps = config.fine_tune_epochs * data.steps_per_epoch
     rate = keras.optimizers.schedules.CosineDecay(config.fine_tune_rate, steps)
-    return keras.optimizers.Adam(rate, epsilon=1e-4)
+    return keras.optimizers.Adam(rate, epsilon=config.adam_epsilon)
 
 
 def train(recipe, config, build, paper):
