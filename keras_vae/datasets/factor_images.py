@@ -57,6 +57,7 @@ class FactorImages:
             images = pack(images)
         self.event_shape = tuple(event_shape)
         self._bits = images
+        self._constant = None
 
     @property
     def num_images(self):
@@ -111,22 +112,37 @@ class FactorImages:
         """Images of factors (num, num_factors): float32 of 0 and 1."""
         return self.at(self.index(factors))
 
-    def splits(self, validation=0.05, test=0.05, seed=0):
-        """Random parts of the images, as `keras_vae.datasets.Arrays`.
+    def split(self, validation=0.05, test=0.05, seed=0):
+        """Numbers of the images of random parts: (train, validation, test).
 
         Args:
             validation, test: Shares of the images, in [0, 1).
             seed: int.
-        """
-        from keras_vae.datasets.arrays import Arrays
 
+        Returns:
+            Tuple of three int64 arrays.
+        """
         order = np.random.default_rng(seed).permutation(self.num_images)
         counts = [round(share * len(order)) for share in (validation, test)]
         held, tested, rest = np.split(order, np.cumsum(counts))
-        train, held, tested = (
-            self.at(part).astype("uint8") for part in (rest, held, tested)
+        return rest, held, tested
+
+    def as_tensor(self, index):
+        """`at` for a TensorFlow graph: numbers (num,), a tensor."""
+        import tensorflow as tf
+
+        if self._constant is None:
+            with tf.init_scope(), tf.device("CPU:0"):
+                self._constant = tf.constant(self._bits)
+        bits = tf.gather(self._constant, index)
+        shifts = tf.range(7, -1, -1, dtype="int32")
+        pixels = tf.bitwise.right_shift(
+            tf.cast(bits, "int32")[..., tf.newaxis], shifts
         )
-        return Arrays(train, None, held, None, tested, None)
+        flat = tf.reshape(pixels & 1, [tf.shape(index)[0], -1])
+        size = math.prod(self.event_shape)
+        images = tf.reshape(flat[:, :size], [-1, *self.event_shape])
+        return tf.cast(images, "float32")
 
 
 def pack(images):

@@ -1,5 +1,6 @@
 """Sprites: binary images with known factors of variation."""
 
+import os
 import pathlib
 import zipfile
 
@@ -71,14 +72,15 @@ def sprites(size=16, num_scales=3, num_orientations=4, num_positions=8):
     return FactorImages(images.astype("uint8"), sizes, _FACTORS)
 
 
-def load_dsprites(data_dir, name="dsprites.npz"):
+def load_dsprites(data_dir=None, name="dsprites.npz"):
     """Read dSprites: 737280 binary images of 64x64 with five factors.
 
     Images are read a few at a time and kept as bits, 378 MB in the place of
     3 GB.
 
     Args:
-        data_dir: Folder of the file.
+        data_dir: Folder of the file; None takes the environment variable
+            KERAS_VAE_DATA.
         name: Name of the .npz file, with `imgs` and `latents_classes` in the
             original order.
 
@@ -88,12 +90,18 @@ def load_dsprites(data_dir, name="dsprites.npz"):
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it does not hold these images.
+        ValueError: If it does not hold these images, or no folder is given.
 
     Reference:
         Matthey, Higgins, Hassabis, Lerchner, 2017.
     """
-    path = pathlib.Path(data_dir) / name
+    folder = data_dir or os.environ.get("KERAS_VAE_DATA")
+    if not folder:
+        raise ValueError(
+            "`data_dir` must be the folder of the file, or KERAS_VAE_DATA be "
+            f"set. Received: data_dir={data_dir!r}"
+        )
+    path = pathlib.Path(folder) / name
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if "imgs.npy" not in names:

@@ -7,12 +7,14 @@ from keras_vae.visualization.plot_activation_histograms import (
 from keras_vae.visualization.plot_corrupted_reconstructions import (
     plot_corrupted_reconstructions,
 )
+from keras_vae.visualization.plot_factor_map import plot_factor_map
 from keras_vae.visualization.plot_filters import plot_filters
 from keras_vae.visualization.plot_forecast import plot_forecast
 from keras_vae.visualization.plot_history import plot_history
 from keras_vae.visualization.plot_latent_map import plot_latent_map
 from keras_vae.visualization.plot_level_maps import plot_level_maps
 from keras_vae.visualization.plot_manifold import plot_manifold
+from keras_vae.visualization.plot_rate_distortion import plot_rate_distortion
 from keras_vae.visualization.plot_reconstructions import plot_reconstructions
 from keras_vae.visualization.plot_resampled_levels import plot_resampled_levels
 from keras_vae.visualization.plot_rows import plot_rows
@@ -29,12 +31,14 @@ __all__ = [
     "image_grid",
     "plot_activation_histograms",
     "plot_corrupted_reconstructions",
+    "plot_factor_map",
     "plot_filters",
     "plot_forecast",
     "plot_history",
     "plot_latent_map",
     "plot_level_maps",
     "plot_manifold",
+    "plot_rate_distortion",
     "plot_reconstructions",
     "plot_resampled_levels",
     "plot_rows",

@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_vae import datasets
 
@@ -56,15 +57,19 @@ def test_index_and_factors_are_inverse(data):
         np.testing.assert_allclose(share, 1 / size, atol=0.02)
 
 
-def test_splits(data):
-    arrays = data.splits(validation=0.1, test=0.2, seed=1)
-    sizes = [len(arrays.x_train), len(arrays.x_validation), len(arrays.x_test)]
-    assert sum(sizes) == data.num_images
-    assert sizes[1] == round(0.1 * data.num_images)
-    everything = np.concatenate(
-        [arrays.x_train, arrays.x_validation, arrays.x_test]
-    )
-    assert everything.sum() == data.at(np.arange(data.num_images)).sum()
+def test_parts_are_all_images_once(data):
+    parts = data.split(validation=0.1, test=0.2, seed=1)
+    assert len(parts[1]) == round(0.1 * data.num_images)
+    everything = np.sort(np.concatenate(parts))
+    np.testing.assert_array_equal(everything, np.arange(data.num_images))
+
+
+@pytest.mark.parametrize("size", [8, 13])
+def test_images_in_a_graph(size):
+    data = datasets.sprites(size=size, num_positions=3)
+    index = np.array([5, 0, 7])
+    batches = tf.data.Dataset.from_tensors(index).map(data.as_tensor)
+    np.testing.assert_array_equal(next(iter(batches)), data.at(index))
 
 
 @pytest.mark.parametrize(
@@ -131,6 +136,12 @@ def test_another_file(tmp_path):
         datasets.load_dsprites(tmp_path, "other.npz")
     with pytest.raises(OSError):
         datasets.load_dsprites(tmp_path, "none.npz")
+
+
+def test_no_folder(monkeypatch):
+    monkeypatch.delenv("KERAS_VAE_DATA", raising=False)
+    with pytest.raises(ValueError, match="`data_dir`"):
+        datasets.load_dsprites()
 
 
 @pytest.mark.slow
