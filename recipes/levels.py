@@ -64,7 +64,7 @@ class Config(harness.Config):
     latent_dims: tuple[int, ...] = (16, 8, 4)
     units: tuple[int, ...] = (64, 32, 16)
     learning_rate: float = 1e-3
-    adam_epsilon: float = 1e-4
+    adam_epsilon: float = 1e-7
     warm_up: float = 0.2
     free_bits: float = 0.0
     fine_tune_epochs: int = 0
