@@ -293,3 +293,10 @@ def test_bad_arguments(arguments):
 def test_labels_that_are_not_there(folder):
     with pytest.raises(ValueError, match="no labels.*with_labels=True"):
         load("binary", with_labels=True, data_dir=folder)
+
+
+def test_pipelines_are_not_tuned():
+    """The end of an iterator would wait for the tuner: runs took twice."""
+    splits = load("digits", binarize="dynamic")
+    for batches in (splits.train, splits.validation, splits.test):
+        assert batches.options().autotune.enabled is False
