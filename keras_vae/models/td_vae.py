@@ -24,7 +24,7 @@ class TDVAE(StateSpaceModel):
     p_T(z_t2 | z_t1, t2 - t1)                  transition
     p_D(x_t2 | z_t2)                           decoder
     z_t2 ~ p_B(. | b_t2), z_t1 ~ q_S(. | z_t2, b_t1, b_t2)
-    loss = reconstruction_loss + belief_kl_loss + transition_loss
+    loss = reconstruction_loss + beta * (belief_kl_loss + transition_loss)
         reconstruction_loss = -log p_D(x_t2 | z_t2)
         belief_kl_loss      = KL(q_S || p_B(. | b_t1)), in closed form
         transition_loss     = log p_B(z_t2 | b_t2) - log p_T(z_t2 | z_t1)
@@ -50,6 +50,9 @@ class TDVAE(StateSpaceModel):
         condition_on_jump: bool, whether p_T is told t2 - t1.
         jump_distribution: "uniform", or "log_uniform": short jumps are drawn
             as often as long ones, for a wide `jump_range`.
+        beta: float or Keras LearningRateSchedule, weight of `belief_kl_loss`
+            and `transition_loss`: where a state cannot be predicted at first,
+            a warm-up lets it hold the data before.
         **kwargs: `seed`, `name`, `dtype`.
 
     Call arguments:
@@ -94,6 +97,7 @@ class TDVAE(StateSpaceModel):
         num_pairs=1,
         condition_on_jump=True,
         jump_distribution="uniform",
+        beta=1.0,
         **kwargs,
     ):
         super().__init__(
@@ -120,8 +124,10 @@ class TDVAE(StateSpaceModel):
                 f"{list(_JUMP_DISTRIBUTIONS)}. "
                 f"Received: jump_distribution={jump_distribution!r}"
             )
-        for name in ("reconstruction", "belief_kl", "transition"):
-            self.add_term(f"{name}_loss", elbo=True)
+        self.beta = beta
+        self.add_term("reconstruction_loss", elbo=True)
+        self.add_term("belief_kl_loss", beta, elbo=True)
+        self.add_term("transition_loss", beta, elbo=True)
 
     def block_widths(self, belief, state):
         told = 2 * self.condition_on_jump
