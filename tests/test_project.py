@@ -111,8 +111,8 @@ def test_readme_lists_the_recipes_that_exist():
 
 def test_api_page_lists_every_package():
     packages = {
-        f"keras_vae.{module.name}"
-        for module in pkgutil.iter_modules(keras_vae.__path__)
+        module.name
+        for module in pkgutil.walk_packages(keras_vae.__path__, "keras_vae.")
         if module.ispkg
     }
     api = (ROOT / "docs/api.md").read_text()
