@@ -162,12 +162,12 @@ def score(config, model, images, data):
     num = config.num_scored
     half = max(1, num // 2)
     seed = config.seed
-    kl = metrics.kl_per_dimension(model, data.x_test)
+    active = metrics.active_units(model, data.x_test, definition="kl")
     numbers = {
         "test_reconstruction_loss": logs["reconstruction_loss"],
         "test_kl_loss": logs["kl_loss"],
         "test_neg_elbo": logs["neg_elbo"],
-        "active_units": int(np.sum(kl > 0.01)),
+        "active_units": active.count,
         "mig": disentanglement.mig(codes, images, num, seed=seed),
         "sap": disentanglement.sap(codes, images, num, seed=seed),
         "factor_vae_score": disentanglement.factor_vae_score(

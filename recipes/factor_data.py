@@ -24,11 +24,15 @@ def data_of(run, images):
     Returns:
         (`Data`, number of training images)
     """
-    parts = images.split(seed=run.config.seed)
+    fraction = run.config.validation_fraction
+    shares = {} if fraction is None else {"validation": fraction}
+    parts = images.split(**shares, seed=run.config.seed)
     # Numbers of images pass the pipeline as they are, in the place of pixels.
     numbered = run.data_of(*(part.astype("int32") for part in parts))
 
     def looked_up(batches):
+        if batches is None:
+            return None
         return batches.map(images.as_tensor, num_parallel_calls=2).prefetch(2)
 
     data = dataclasses.replace(

@@ -364,7 +364,7 @@ class Run:
             folder = self.path / (stage or "")
             print(f"history      {folder / 'history.csv'}")
             print(f"best model   {folder / 'best.keras'}")
-        print(f"TensorBoard  tensorboard --logdir {self.path / 'logs'}")
+        print(f"TensorBoard  tensorboard --logdir {self.path}")
         print(f"SavedModel   {exported}")
         print(
             "serve it     tensorflow_model_server --rest_api_port=8501 "

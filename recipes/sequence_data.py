@@ -9,15 +9,17 @@ def moving_digits(config):
     """Videos of binary digits that move sideways.
 
     Args:
-        config: with `images`, `data_dir`, `num_train`, `num_test`, `length`
-            and `seed`.
+        config: with `images`, `data_dir`, `validation_fraction`, `num_train`,
+            `num_test`, `length` and `seed`.
 
     Returns:
         dict of "train", "validation" and "test" to tuples (x, direction), x
         uint8 (num, length, height, width, 1), see
         `keras_vae.datasets.moving_images`.
     """
-    arrays = datasets.load_arrays(config.images, config.data_dir).as_float32()
+    arrays = datasets.load_arrays(
+        config.images, config.data_dir, config.validation_fraction
+    ).as_float32()
     videos = {}
     for index, (split, num) in enumerate(_sizes(config).items()):
         images = getattr(arrays, f"x_{split}")

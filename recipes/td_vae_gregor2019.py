@@ -11,7 +11,7 @@ and noisy oscillators with jumps of up to 100 steps:
         --epochs 60
     python -m recipes.td_vae_gregor2019 --data oscillator
 
-The last takes a quarter of an hour on two cores; there the weight of all terms
+In the last the weight of all terms
 but the reconstruction rises from 0, since states are not worth their price
 before they can be predicted.
 
@@ -306,7 +306,8 @@ def judge_oscillator(config, run, models, x, state):
     numbers["position_deviation"] = float(position(near).std())
     jump, single = sequence_scores.seconds_of_transitions(model, near)
     numbers["single_steps_to_jump_seconds"] = single / jump
-    _draw_series(config, run, x, jumps, steps, near)
+    observed = model.rollout(past, near, samples, seed=1, observe=True)
+    _draw_series(config, run, x, jumps, np.asarray(observed)[..., 0], near)
     return numbers
 
 

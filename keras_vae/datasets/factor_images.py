@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import tensorflow as tf
 
 from keras_vae.arguments import positive_int
 
@@ -14,12 +15,13 @@ class FactorImages:
     factor is the fastest. Binary images are kept as bits.
 
     Args:
-        images: uint8 array (num, height, width, channels): pixels of 0 and 1
-            if `packed` is False; or the bits of each image, see
-            `numpy.packbits`, (num, bytes).
+        images: Array (num, height, width, channels) of 0 and 1; or, with
+            `event_shape`, the bits of each image, see `numpy.packbits`,
+            uint8 (num, bytes).
         factor_sizes: Number of values of each factor; num is their product.
         factor_names: Names of the factors.
-        event_shape: None, or (height, width, channels) of packed images.
+        event_shape: None, or (height, width, channels) of images that are
+            bits.
 
     Attributes:
         factor_sizes: tuple of ints.
@@ -129,8 +131,6 @@ class FactorImages:
 
     def as_tensor(self, index):
         """`at` for a TensorFlow graph: numbers (num,), a tensor."""
-        import tensorflow as tf
-
         if self._constant is None:
             with tf.init_scope(), tf.device("CPU:0"):
                 self._constant = tf.constant(self._bits)

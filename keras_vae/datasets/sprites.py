@@ -81,8 +81,7 @@ def load_dsprites(data_dir=None, name="dsprites.npz"):
     Args:
         data_dir: Folder of the file; None takes the environment variable
             KERAS_VAE_DATA.
-        name: Name of the .npz file, with `imgs` and `latents_classes` in the
-            original order.
+        name: Name of the .npz file, with `imgs` in the original order.
 
     Returns:
         `FactorImages` with factors shape, scale, orientation, x and y; the
@@ -102,6 +101,11 @@ def load_dsprites(data_dir=None, name="dsprites.npz"):
             f"set. Received: data_dir={data_dir!r}"
         )
     path = pathlib.Path(folder) / name
+    if path.exists() and not zipfile.is_zipfile(path):
+        raise ValueError(
+            "The file must be an .npz archive, as `numpy.savez` writes. "
+            f"Received: {path}"
+        )
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         if "imgs.npy" not in names:

@@ -43,7 +43,7 @@ class BetaVAE(VAE):
         beta: float >= 0 or Keras LearningRateSchedule: of the KL, or of the
             total correlation; not with `capacity`.
         capacity: None, float >= 0 or Keras LearningRateSchedule, nats.
-        gamma: float > 0, weight of `capacity_loss`.
+        gamma: float >= 0, weight of `capacity_loss`.
         total_correlation: None, "weighted", "stratified" or "discriminator".
         num_examples: int, of the training set, for the first two; at least
             the size of a batch.
@@ -124,15 +124,12 @@ class BetaVAE(VAE):
             self._declare_total_correlation()
 
     def _declare_capacity(self):
-        for name in ("capacity", "gamma"):
-            value = getattr(self, name)
-            if isinstance(value, (int, float)) and not value >= 0.0:
-                raise ValueError(
-                    f"`{name}` must not be negative. Received: {name}={value}"
-                )
+        _check_not_negative("capacity", self.capacity)
+        _check_not_negative("gamma", self.gamma)
         self.add_term("capacity_loss", self.gamma)
 
     def _declare_total_correlation(self):
+        _check_not_negative("beta", self.beta)
         if self.num_samples != 1 or self.objective != "elbo":
             raise ValueError(
                 "`total_correlation` is of one sample and of the ELBO. "
@@ -212,17 +209,23 @@ class BetaVAE(VAE):
     def _discriminated(self, z, training):
         """Terms of z and of z with its units shuffled."""
         shuffled = parts.shuffled_units(z, random.current_noise())
-        logits = tf.cast(self.discriminator(z, training=training), "float32")
-        # The discriminator's own terms do not move the encoder.
+        # Each term moves the weights of its own group alone.
         real, fake = (
             tf.cast(self.discriminator(codes, training=training), "float32")
-            for codes in (tf.stop_gradient(z), shuffled)
+            for codes in (z, shuffled)
         )
         loss = 0.5 * (tf.nn.softplus(-real) + tf.nn.softplus(fake))
         return {
-            "total_correlation_loss": logits[:, 0],
+            "total_correlation_loss": real[:, 0],
             "discriminator_loss": loss[:, 0],
         }
+
+
+def _check_not_negative(name, value):
+    if isinstance(value, (int, float)) and not value >= 0.0:
+        raise ValueError(
+            f"`{name}` must not be negative. Received: {name}={value}"
+        )
 
 
 def _check_kind(total_correlation, capacity):

@@ -311,7 +311,8 @@ class StateSpaceModel(TermModel):
             float32 tensor (batch, num_samples, num_steps, *event_shape).
 
         Raises:
-            ValueError: if `num_steps` or `num_samples` is not positive.
+            ValueError: if `num_steps` or `num_samples` is not positive, or
+                the model was not trained on single steps.
         """
         if not tf.is_tensor(num_steps):
             positive_int("num_steps", num_steps)
@@ -320,7 +321,16 @@ class StateSpaceModel(TermModel):
         )
 
     def future(self, function, x, amount, num_samples, seed, observe):
-        """Runs a function of (present, amount, seed), one row a sample."""
+        """Runs a function of (present, amount, seed, observe).
+
+        Args:
+            function: callable, gives frames of each row of `present`.
+            x, num_samples, seed, observe: as in `rollout`.
+            amount: int, what the function takes: steps, say.
+
+        Returns:
+            float32 tensor (batch, num_samples, ...).
+        """
         positive_int("num_samples", num_samples)
         seed = tf.cast(random.as_seed(seed), "int32")
         present = self.present(x, num_samples, seed)

@@ -191,7 +191,11 @@ class TDVAE(StateSpaceModel):
         """
         x, _ = self.sequences(x)
         self._check_jump(dt)
-        _check_times(0, dt, x.shape[1])
+        if x.shape[1] <= dt:
+            raise ValueError(
+                f"`x` must hold more than dt={dt} steps. "
+                f"Received: x of shape {x.shape}"
+            )
         beliefs, _ = self.beliefs_of(x)
         batch, pairs = tf.shape(x)[0], x.shape[1] - dt
 
@@ -394,7 +398,8 @@ def _check_times(t1, t2, steps):
 
 
 def _log_integers(noise, least, largest):
-    """As many below `largest` - `least` in each factor of two: (rows,)."""
+    """Integers from 0 to largest - least, such that least + them is
+    log-uniform: (rows,)."""
     u = noise.uniform([tf.shape(largest)[0]])
     ratio = (tf.cast(largest, "float32") + 1.0) / least
     drawn = tf.cast(least * ratio**u, "int32") - least

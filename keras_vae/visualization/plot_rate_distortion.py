@@ -38,6 +38,8 @@ def plot_rate_distortion(points, title=None):
     best = min(rate + distortion for rate, distortion in points.values())
     ends = [min(rates), max(rates)]
     axes.plot(ends, [best - rate for rate in ends], ":", color="0.5")
+    # Room for the labels, which begin at the points.
+    axes.margins(0.15)
     axes.set(xlabel="rate, nats", ylabel="distortion, nats")
     if title:
         axes.set_title(title)

@@ -134,6 +134,9 @@ def test_another_file(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     with pytest.raises(ValueError, match="array `imgs`"):
         datasets.load_dsprites(tmp_path, "other.npz")
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(ValueError, match="must be an .npz archive"):
+        datasets.load_dsprites(tmp_path, "text.npz")
     with pytest.raises(OSError):
         datasets.load_dsprites(tmp_path, "none.npz")
 

@@ -312,6 +312,10 @@ def test_both_optimizers_survive_saving(x, tmp_path):
             },
         ),
         ("beta", {"beta": -1.0}),
+        (
+            "beta",
+            {"beta": -1.0, "total_correlation": "weighted", "num_examples": 5},
+        ),
     ],
 )
 def test_bad_arguments(argument, kwargs):

@@ -225,6 +225,11 @@ def test_elbo_is_tight_for_the_chain():
         assert found[:, t].mean() == pytest.approx(expected, abs=4 * error)
 
 
+def test_elbo_of_too_few_steps():
+    with pytest.raises(ValueError, match="`x` must hold more than dt=1"):
+        exact_model().elbo(np.zeros((2, 1, 1), "float32"))
+
+
 def test_observed_frames_have_the_noise_of_the_likelihood():
     model = exact_model()
     x = np.float32([[[2.0], [1.5], [1.0]]])

@@ -2,9 +2,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from keras_vae.arguments import positive_int
-from keras_vae.metrics.disentanglement.codes import EncodedImages
 from keras_vae.metrics.disentanglement.codes import codes_of
-from keras_vae.metrics.disentanglement.codes import encode_all
+from keras_vae.metrics.disentanglement.codes import prepared
 
 
 def beta_vae_score(
@@ -43,13 +42,10 @@ def beta_vae_score(
         2019.
     """
     rng = np.random.default_rng(seed)
-    train, test = (positive_int("num", n) for n in (num_train, num_test))
-    num = train + test
-    if (
-        not isinstance(representation, EncodedImages)
-        and 2 * num * num_pairs > data.num_images
-    ):
-        representation = encode_all(representation, data, verbose=verbose)
+    train = positive_int("num_train", num_train)
+    num = train + positive_int("num_test", num_test)
+    needed = 2 * num * positive_int("num_pairs", num_pairs)
+    representation = prepared(representation, data, needed, verbose)
     shared = rng.integers(0, data.num_factors, num)
     points = []
     # Some points at once: the factors of all pairs would take gigabytes.

@@ -5,6 +5,8 @@ import numpy as np
 
 from keras_vae.arguments import positive_int
 
+_BATCH_SIZE = 256
+
 
 class EncodedImages:
     """Codes of all images of a data set: a representation without a network.
@@ -20,7 +22,7 @@ class EncodedImages:
         self.codes = checked(codes)
 
 
-def encode_all(representation, data, batch_size=256, verbose="auto"):
+def encode_all(representation, data, batch_size=_BATCH_SIZE, verbose="auto"):
     """Codes of every image of a data set, computed once.
 
     Args:
@@ -42,19 +44,25 @@ def encode_all(representation, data, batch_size=256, verbose="auto"):
     )
 
 
-def codes_of(representation, data, factors, batch_size=256, verbose=0):
+def prepared(representation, data, num, verbose):
+    """A representation for `num` codes: of all images, if that is less."""
+    if isinstance(representation, EncodedImages) or num <= data.num_images:
+        return representation
+    return encode_all(representation, data, verbose=verbose)
+
+
+def codes_of(representation, data, factors, verbose=0):
     """Codes of images of factors: float64 array (num, units).
 
     Args:
         representation: callable, or `EncodedImages`.
         data: `FactorImages`.
         factors: int array (num, num_factors).
-        batch_size: int, images at once.
         verbose: 0, 1 or "auto".
     """
     index = data.index(factors)
     if not isinstance(representation, EncodedImages):
-        return _encode(representation, data, index, batch_size, verbose)
+        return _encode(representation, data, index, _BATCH_SIZE, verbose)
     codes = representation.codes
     if len(codes) != data.num_images:
         raise ValueError(

@@ -2,6 +2,7 @@ import numpy as np
 
 from keras_vae.arguments import positive_int
 from keras_vae.metrics.disentanglement.codes import codes_of
+from keras_vae.metrics.disentanglement.codes import prepared
 from keras_vae.metrics.disentanglement.codes import sample
 
 
@@ -30,7 +31,7 @@ def factor_vae_score(
         data: `keras_vae.datasets.FactorImages`.
         num_train, num_test: int, votes to train and to test on.
         batch_size: int >= 2, images of a vote.
-        num_variance: int, images for the variance over all.
+        num_variance: int >= 2, images for the variance over all.
         threshold: float.
         seed: int.
         verbose: 0, 1 or "auto": a progress bar on long runs.
@@ -45,12 +46,17 @@ def factor_vae_score(
         Kim, Mnih, 2018, section 4, in the protocol of Locatello et al., 2019.
     """
     rng = np.random.default_rng(seed)
-    train, test = (positive_int("num", n) for n in (num_train, num_test))
-    if positive_int("batch_size", batch_size) < 2:
-        raise ValueError(
-            "`batch_size` must be at least 2: one image has no variance. "
-            f"Received: batch_size={batch_size}"
-        )
+    train = positive_int("num_train", num_train)
+    test = positive_int("num_test", num_test)
+    sizes = {"batch_size": batch_size, "num_variance": num_variance}
+    for name, size in sizes.items():
+        if positive_int(name, size) < 2:
+            raise ValueError(
+                f"`{name}` must be at least 2: one image has no variance. "
+                f"Received: {name}={size}"
+            )
+    needed = num_variance + (train + test) * batch_size
+    representation = prepared(representation, data, needed, verbose)
     _, codes = sample(representation, data, num_variance, rng, verbose)
     variance = codes.var(axis=0, ddof=1)
     active = np.sqrt(variance) >= threshold

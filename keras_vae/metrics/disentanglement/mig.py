@@ -3,6 +3,7 @@ from sklearn.metrics import mutual_info_score
 
 from keras_vae.arguments import positive_int
 from keras_vae.metrics.disentanglement.codes import checked
+from keras_vae.metrics.disentanglement.codes import encode_all
 from keras_vae.metrics.disentanglement.codes import sample
 
 
@@ -115,8 +116,6 @@ def posterior_mig(
     Reference:
         Chen, Li, Grosse, Duvenaud, 2018, section 4 and appendix C.
     """
-    from keras_vae.metrics.disentanglement.codes import encode_all
-
     rng = np.random.default_rng(seed)
 
     def moments(x):
@@ -194,4 +193,7 @@ def _gap(information, entropy):
     """Mean over factors of first minus second, over the entropy."""
     information = np.sort(information, axis=0)[::-1]
     second = information[1] if len(information) > 1 else 0.0
-    return float(np.mean((information[0] - second) / entropy))
+    gap = information[0] - second
+    # Of few images a factor may have one value: nothing can be told of it.
+    shares = np.divide(gap, entropy, out=np.zeros_like(gap), where=entropy > 0)
+    return float(np.mean(shares))
