@@ -4,6 +4,9 @@ import numpy as np
 
 from keras_vae import datasets
 
+#: Standard deviation of what is observed of an oscillator.
+NOISE = 0.1
+
 
 def moving_digits(config):
     """Videos of binary digits that move sideways.
@@ -37,7 +40,8 @@ def oscillator(config):
     """Positions of noisy harmonic oscillators.
 
     Args:
-        config: with `num_train`, `num_test`, `length`, `seed`.
+        config: with `num_train`, `num_test`, `length`, `frequency_spread`,
+            `seed`.
 
     Returns:
         dict of "train", "validation" and "test" to tuples (x, state), see
@@ -45,7 +49,11 @@ def oscillator(config):
     """
     return {
         split: datasets.harmonic_oscillator(
-            num, config.length, seed=3 * config.seed + index
+            num,
+            config.length,
+            NOISE,
+            frequency_spread=config.frequency_spread,
+            seed=3 * config.seed + index,
         )
         for index, (split, num) in enumerate(_sizes(config).items())
     }

@@ -1,6 +1,7 @@
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
@@ -50,6 +51,9 @@ class TDVAE(StateSpaceModel):
         condition_on_jump: bool, whether p_T is told t2 - t1.
         jump_distribution: "uniform", or "log_uniform": short jumps are drawn
             as often as long ones, for a wide `jump_range`.
+        jump_frequencies: int >= 0, number of frequencies, from half a period
+            in the longest jump to a quarter of one in a step, at which p_T is
+            told the sine and cosine of the jump too: for states that turn.
         beta: float or Keras LearningRateSchedule, weight of `belief_kl_loss`
             and `transition_loss`: where a state cannot be predicted at first,
             a warm-up lets it hold the data before.
@@ -97,6 +101,7 @@ class TDVAE(StateSpaceModel):
         num_pairs=1,
         condition_on_jump=True,
         jump_distribution="uniform",
+        jump_frequencies=0,
         beta=1.0,
         **kwargs,
     ):
@@ -124,13 +129,24 @@ class TDVAE(StateSpaceModel):
                 f"{list(_JUMP_DISTRIBUTIONS)}. "
                 f"Received: jump_distribution={jump_distribution!r}"
             )
+        if not isinstance(jump_frequencies, int) or jump_frequencies < 0:
+            raise ValueError(
+                "`jump_frequencies` must be an int, at least 0. "
+                f"Received: jump_frequencies={jump_frequencies}"
+            )
+        if jump_frequencies and not condition_on_jump:
+            raise ValueError(
+                "`jump_frequencies` needs `condition_on_jump=True`. "
+                f"Received: jump_frequencies={jump_frequencies}"
+            )
+        self.jump_frequencies = jump_frequencies
         self.beta = beta
         self.add_term("reconstruction_loss", elbo=True)
         self.add_term("belief_kl_loss", beta, elbo=True)
         self.add_term("transition_loss", beta, elbo=True)
 
     def block_widths(self, belief, state):
-        told = 2 * self.condition_on_jump
+        told = 2 * (1 + self.jump_frequencies) * self.condition_on_jump
         return {
             "belief": belief,
             "smoothing": 2 * belief + state + told,
@@ -255,7 +271,14 @@ class TDVAE(StateSpaceModel):
         jump = tf.cast(jump, "float32")[:, tf.newaxis]
         largest = self.jump_range[1]
         # The second tells short jumps apart where the longest is long.
-        return [jump / largest, tf.math.log1p(jump) / math.log1p(largest)]
+        told = [jump / largest, tf.math.log1p(jump) / math.log1p(largest)]
+        if self.jump_frequencies:
+            frequencies = np.geomspace(
+                1.0 / (2.0 * largest), 0.25, self.jump_frequencies
+            )
+            angles = jump * tf.constant(2.0 * np.pi * frequencies, "float32")
+            told += [tf.sin(angles), tf.cos(angles)]
+        return told
 
     # === Beliefs ===
 

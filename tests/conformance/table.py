@@ -131,6 +131,7 @@ def td_vae():
         ),
         hidden_units=5,
         jump_range=(1, 2),
+        jump_frequencies=2,
         num_pairs=2,
         seed=3,
     )

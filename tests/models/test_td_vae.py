@@ -316,6 +316,20 @@ def test_times_of_a_wide_range():
     np.testing.assert_allclose(share / len(jump), 1 / 3, atol=0.02)
 
 
+def test_waves_of_the_jump():
+    """Half a period in the longest jump, up to a quarter in one step."""
+    model = td_vae(jump_range=(1, 8), jump_frequencies=3)
+    told = tf.concat(model._told(tf.constant([8, 1])), axis=-1)
+    turns = np.array([[8.0], [1.0]]) * [1 / 16, 1 / 8, 1 / 4]
+    np.testing.assert_allclose(told[:, 0], [1.0, 1 / 8])
+    np.testing.assert_allclose(
+        told[:, 2:5], np.sin(2 * np.pi * turns), atol=2e-6
+    )
+    np.testing.assert_allclose(
+        told[:, 5:], np.cos(2 * np.pi * turns), atol=2e-6
+    )
+
+
 def test_masks_ignore_padding_exactly(x):
     model = td_vae()
     lengths = np.array([7, 4, 5, 6, 7, 4])
