@@ -1,15 +1,21 @@
-"""Sphinx configuration: strict, offline, mathematics in plain text."""
+"""Sphinx configuration: strict, offline."""
 
 import importlib.metadata
 import inspect
+import pathlib
 import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "extensions"))
 
 project = "keras_vae"
 author = "the keras_vae authors"
 copyright = "the keras_vae authors, Apache License 2.0"
 release = importlib.metadata.version("keras_vae")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["mathml", "myst_parser", "sphinx.ext.autodoc"]
+html_math_renderer = "mathml"
+myst_enable_extensions = ["dollarmath"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"keras_vae {release}"
