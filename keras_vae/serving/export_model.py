@@ -3,7 +3,9 @@
 import keras
 import tensorflow as tf
 
+from keras_vae.serving.inspect_version import read_signatures
 from keras_vae.serving.publish_version import publish_version
+from keras_vae.serving.warm_up import write_warm_up
 
 
 def export_model(model, path):
@@ -13,6 +15,8 @@ def export_model(model, path):
     inputs and outputs, in float32 whatever the model's dtype policy. The
     SavedModel needs TensorFlow alone: it loads in TensorFlow Serving, in
     TensorFlow's C runtime and by `tf.saved_model.load`, without this library.
+    It brings one warm-up record for each signature, which TensorFlow Serving
+    runs before it serves the version, and `verify` before it is shipped.
 
     The version appears at once: a server that polls `path` never sees a part
     of it, a failed export leaves none, and two exports at the same time get
@@ -67,6 +71,7 @@ def export_model(model, path):
             endpoint.get_concrete_function()
             archive.add_endpoint(name, endpoint)
         archive.write_out(str(folder), verbose=False)
+        write_warm_up(folder, read_signatures(folder).values())
 
     return publish_version(path, write)
 

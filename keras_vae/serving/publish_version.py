@@ -1,9 +1,15 @@
 """Atomic publication of the versions of a served model."""
 
+import contextlib
+import fcntl
 import os
 import pathlib
-import re
+import shutil
 import tempfile
+
+from keras_vae.serving.versions import version_numbers
+
+_PREFIX = ".export-"
 
 
 def publish_version(path, write):
@@ -11,7 +17,8 @@ def publish_version(path, write):
 
     The files are written and flushed to disk beside the versions, then
     renamed into place: a model server that polls `path` never finds a
-    version that is still being written, and a failure leaves no version.
+    version that is still being written, and a failure leaves no version. What
+    an export that was killed has left beside the versions, the next removes.
 
     Args:
         path: folder that holds the versions, created where missing.
@@ -40,13 +47,14 @@ def publish_version(path, write):
         path.mkdir(parents=True, exist_ok=True)
         # Within `path`, so on its filesystem: a rename across two copies.
         # Servers take names that are numbers, hence not this one.
-        staging = tempfile.TemporaryDirectory(prefix=".export-", dir=path)
+        staging = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=path)
     except OSError as error:
         message = "`path` must be a folder that can be written: "
         raise OSError(
             error.errno, f"{message}{error.strerror}", str(path)
         ) from error
-    with staging as folder:
+    _remove_abandoned(path)
+    with staging as folder, _held(pathlib.Path(folder)):
         # A temporary folder is closed to other users, the server's among
         # them; one made inside it has the usual permissions.
         draft = pathlib.Path(folder, "version")
@@ -61,15 +69,33 @@ def publish_version(path, write):
     return version
 
 
+@contextlib.contextmanager
+def _held(folder):
+    """Marks a folder as in use, until this process ends however it ends."""
+    with open(folder / "new-lock", "w") as file:
+        # A filesystem without locks: then what a kill leaves stays.
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # Under its name there is never a lock that is not held yet.
+            os.replace(folder / "new-lock", folder / "lock")
+        yield
+
+
+def _remove_abandoned(path):
+    """Removes the folders of exports whose process has ended."""
+    for folder in path.glob(f"{_PREFIX}*"):
+        # A living export holds the lock, or has none yet; a folder may be
+        # another user's, or be removed by its owner in this moment.
+        with contextlib.suppress(OSError):
+            with open(folder / "lock", "r+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+
+
 def _rename_to_next_version(draft, path):
     while True:
         # Whatever a server could read as a number counts, files too.
-        versions = [
-            int(name)
-            for name in os.listdir(path)
-            if re.fullmatch("[0-9]{1,18}", name)
-        ]
-        version = path / str(max(versions, default=0) + 1)
+        version = path / str(max(version_numbers(path), default=0) + 1)
         try:
             # A rename never replaces a folder with files in it. So if two
             # exports choose one number, one gets it and the other chooses

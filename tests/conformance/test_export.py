@@ -1,13 +1,23 @@
-"""The signatures of an exported model give what its methods give."""
+"""An exported model gives what the model gives, and may be shipped."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_vae import export_model
+from keras_vae.serving.c_runtime import CRuntime
+from keras_vae.serving.verify import verify_version
 from tests.conformance import table
+from tests.serving import guide
 
 ROWS = table.MODELS | table.VARIANTS
+
+
+@pytest.fixture(scope="module")
+def c_runtime():
+    """One process for all rows, as starting it takes a second."""
+    with CRuntime() as runtime:
+        yield runtime
 
 
 def ones(spec):
@@ -16,7 +26,7 @@ def ones(spec):
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_export_and_reload(name, tmp_path):
+def test_export_and_reload(name, tmp_path, c_runtime):
     row = ROWS[name]
     model = row.model()
     x = row.inputs(5)
@@ -45,3 +55,38 @@ def test_export_and_reload(name, tmp_path):
                 outputs[output], value, rtol=1e-4, atol=1e-5
             )
             assert np.all(np.isfinite(value))
+
+    found = verify_version(version, c_runtime)
+    assert set(found) == set(signatures)
+    for signature in found.values():
+        # Only these have no batch axis.
+        scalars = {"num", "num_samples", "num_steps", "dt", "seed"}
+        batched = not scalars & set(signature.inputs)
+        assert (signature.batching_obstacle is None) == batched
+
+    if name in guide.REQUESTS:
+        check_requests_of_the_guide(name, found, served, arguments)
+
+
+def check_requests_of_the_guide(name, signatures, served, data):
+    def predict(signature, version_label=None, **inputs):
+        return guide.answer(
+            signatures[signature], served.signatures[signature], inputs
+        )
+
+    used = guide.send_requests(
+        name, lambda model, *args, **inputs: predict(*args, **inputs), **data
+    )
+    # `serving_default` is the alias of another, or used.
+    assert used | {"serving_default"} == set(signatures)
+
+
+def test_guide_has_requests_for_every_kind_of_model():
+    assert set(guide.REQUESTS) <= set(table.MODELS)
+    exported = {
+        cls.export_signatures
+        for cls in table.public_classes().values()
+        if hasattr(cls, "export_signatures")
+    }
+    shown = {type(table.MODELS[k].make()) for k in guide.REQUESTS}
+    assert {cls.export_signatures for cls in shown} == exported

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 import keras_vae
 from keras_vae.serving import export_model
+from keras_vae.serving.c_runtime import CRuntime
 from tests.serving import watch_versions
 
 EVENT = (4, 4, 1)
@@ -148,6 +149,13 @@ def served_as(tmp_path_factory):
 @pytest.fixture(params=list(MODELS))
 def served(request, served_as):
     return served_as(request.param)
+
+
+@pytest.fixture(scope="session")
+def c_runtime():
+    """One process for all tests, as starting it takes a second."""
+    with CRuntime() as runtime:
+        yield runtime
 
 
 class Tiny(keras.Model):

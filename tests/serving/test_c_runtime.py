@@ -1,99 +1,97 @@
-import pathlib
-import shutil
 import subprocess
 
 import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
-COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-pytestmark = pytest.mark.skipif(not COMPILER, reason="no C compiler")
-
-TYPES = {"float32": "float", "int32": "int32"}
+from keras_vae import serving
+from keras_vae.serving.c_runtime import CRuntime
 
 
-@pytest.fixture(scope="session")
-def run_signature(tmp_path_factory):
-    """The compiled C program."""
-    program = tmp_path_factory.mktemp("c") / "run_signature"
-    library = tf.sysconfig.get_lib()
-    source = pathlib.Path(__file__).with_name("run_signature.c")
-    command = [COMPILER, "-std=c11", source, "-o", program]
-    command += [f"-I{tf.sysconfig.get_include()}", f"-L{library}"]
-    command += ["-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"]
-    command += [f"-Wl,-rpath,{library}"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return program
+def calls(served):
+    """(key, inputs) of each call of a `Served`; keys are "<n>/<signature>"."""
+    found = {}
+    for key, value in served.inputs.items():
+        call, _, name = key.rpartition("/")
+        found.setdefault(call, {})[name] = np.asarray(value)
+    return found.items()
 
 
-def signature_defs(version):
-    parsed = saved_model_pb2.SavedModel.FromString(
-        (version / "saved_model.pb").read_bytes()
+def test_every_signature_gives_the_true_outputs(served, c_runtime):
+    signatures = serving.inspect(served.version)
+    named = [(k, signatures[k.partition("/")[2]], v) for k, v in calls(served)]
+    assert {s.name for _, s, _ in named} == set(
+        served.model.export_signatures()
     )
-    return parsed.meta_graphs[0].signature_def
+    results = c_runtime.run(served.version, [call for _, *call in named])
+    checked = 0
+    for (key, *_), outputs in zip(named, results, strict=True):
+        for name, value in outputs.items():
+            expected = served.outputs[f"{key}/{name}"]
+            assert value.dtype == "float32"
+            assert value.shape == expected.shape
+            served.assert_close(value, expected, key)
+            checked += 1
+    assert checked == len(served.outputs)
 
 
-def write_jobs(folder, served):
-    """The program's text file; inputs and outputs are numbered files."""
-    signatures, lines = signature_defs(served.version), []
-    files = {}
-    calls = dict.fromkeys(key.rpartition("/")[0] for key in served.inputs)
-    for call in calls:
-        signature = signatures[call.partition("/")[2]]
-        for name, info in signature.inputs.items():
-            array = np.asarray(served.inputs[f"{call}/{name}"])
-            file = folder / f"{len(files)}"
-            files[f"{call}/{name}"] = file
-            file.write_bytes(array.tobytes())
-            operation, index = info.name.split(":")
-            kind = TYPES[array.dtype.name]
-            shape = [str(size) for size in (array.ndim, *array.shape)]
-            lines.append(
-                f"in {operation} {index} {kind} {file} " + " ".join(shape)
-            )
-        for name, info in signature.outputs.items():
-            file = folder / f"{len(files)}"
-            files[f"{call}/{name}"] = file
-            operation, index = info.name.split(":")
-            lines.append(f"out {operation} {index} {file}")
-        lines.append("run")
-    (folder / "jobs").write_text("\n".join(lines) + "\n")
-    return files
+def test_batches_without_rows(served_as, c_runtime):
+    version = served_as("bernoulli").version
+    encode = serving.inspect(version)["encode"]
+    x = np.zeros((0, 4, 4, 1), "float32")
+    (outputs,) = c_runtime.run(version, [(encode, {"x": x})])
+    assert outputs["z"].shape == (0, 2)
 
 
-def test_every_signature_in_the_c_runtime(run_signature, served, tmp_path):
-    ran = {key.split("/")[1] for key in served.inputs}
-    assert ran == set(served.model.export_signatures())
-    files = write_jobs(tmp_path, served)
+@pytest.mark.parametrize("package", ["keras_vae", "keras", "tensorflow"])
+def test_process_has_no_packages(package):
     done = subprocess.run(
-        [run_signature, served.version, tmp_path / "jobs"],
+        [*CRuntime.COMMAND, "-c", f"import {package}"],
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    described = dict(line.split(" ", 1) for line in done.stdout.splitlines())
-    assert len(described) == len(served.outputs)
-    for key, expected in served.outputs.items():
-        kind, _, *shape = described[str(files[key])].split()
-        assert kind == "float", key
-        assert tuple(map(int, shape)) == expected.shape, key
-        actual = np.frombuffer(files[key].read_bytes(), "float32")
-        served.assert_close(actual.reshape(expected.shape), expected, key)
+    assert done.returncode == 1
+    assert f"No module named '{package}'" in done.stderr
 
 
-def test_program_reports_what_is_wrong(run_signature, served_as, tmp_path):
-    (tmp_path / "jobs").write_text("out no_such_operation 0 file\nrun\n")
+def test_wrong_calls_are_reported_one_by_one(served_as, c_runtime):
     version = served_as("bernoulli").version
-    for model, message in [
-        (tmp_path, str(tmp_path)),
-        (version, "no_such_operation"),
-    ]:
-        done = subprocess.run(
-            [run_signature, model, tmp_path / "jobs"],
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 1
-        assert message in done.stderr
+    encode = serving.inspect(version)["encode"]
+    x = np.zeros((1, 4, 4, 1), "float32")
+    absent = serving.Signature(
+        "absent",
+        {},
+        {"y": encode.outputs["z"].__class__((), "float32", "no:0")},
+    )
+    results = c_runtime.run(
+        version,
+        [
+            (encode, {"x": x}),
+            (encode, {"x": x.astype("int32")}),
+            (absent, {}),
+            (encode, {"x": x[:, :2]}),
+            (encode, {"x": x}),
+        ],
+    )
+    assert results[0]["z"].shape == results[4]["z"].shape == (1, 2)
+    assert "float" in results[1] and "int32" in results[1]
+    assert "'no'" in results[2]
+    assert isinstance(results[3], str)
+
+
+def test_folder_without_a_model(tmp_path, c_runtime):
+    with pytest.raises(ValueError, match="cannot be loaded.*Received: path="):
+        c_runtime.run(tmp_path, [])
+
+
+def test_process_that_stops(served_as):
+    version = served_as("bernoulli").version
+    with CRuntime() as runtime:
+        runtime._process.kill()
+        with pytest.raises(ValueError, match="stopped with status -9"):
+            runtime.run(version, [])
+
+
+def test_library_is_missing(monkeypatch, tmp_path):
+    monkeypatch.setattr("tensorflow.sysconfig.get_lib", lambda: str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="libtensorflow_cc"):
+        CRuntime().__enter__()

@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 
 from keras_vae.serving import export_model
+from tests.serving import guide
 
 SERVER = shutil.which("tensorflow_model_server")
 pytestmark = pytest.mark.skipif(
@@ -131,6 +132,22 @@ def test_grpc(server, served_as):
                     atol=1e-5,
                     err_msg=name,
                 )
+
+
+@pytest.mark.parametrize("client", guide.CLIENTS)
+def test_clients_of_the_guide(server, served_as, client):
+    address, url, _ = server
+    if client == "grpc":
+        pytest.importorskip("tensorflow_serving")
+        predict = guide.client("grpc", GRPC=address)
+    else:
+        predict = guide.client("rest", REST=url.partition("/v1/")[0])
+    x = served_as("bernoulli").inputs["0/serving_default/x"]
+
+    def served(_, signature, version_label=None, **inputs):
+        return predict("vae", signature, **inputs)
+
+    assert guide.send_requests("VAE", served, x=x)
 
 
 def test_next_version_is_picked_up(server, served_as):

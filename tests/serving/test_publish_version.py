@@ -3,12 +3,16 @@ import contextlib
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 
 import pytest
 
+import keras_vae
 from keras_vae.serving.publish_version import publish_version
+from tests.serving import publish_slowly
 
 
 def write_weights(folder):
@@ -197,3 +201,64 @@ def test_path_that_is_no_folder(tmp_path):
             publish_version(path, pytest.fail)
         assert info.value.filename == str(path)
     assert os.listdir(tmp_path) == ["file"]
+
+
+@contextlib.contextmanager
+def publishing(folder):
+    """Another process in the middle of an export."""
+    package = pathlib.Path(keras_vae.__file__).parent
+    with subprocess.Popen(
+        [sys.executable, publish_slowly.__file__, package, folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdout.readline() == b"waiting\n"
+            yield process
+        finally:
+            process.stdin.close()
+
+
+def test_next_export_removes_what_a_killed_one_left(tmp_path):
+    with publishing(tmp_path) as process:
+        process.kill()
+    (left,) = os.listdir(tmp_path)
+    assert left.startswith(".export-")
+    assert publish_version(tmp_path, write_weights).name == "1"
+    assert os.listdir(tmp_path) == ["1"]
+
+
+def test_export_of_a_living_process_is_left_alone(tmp_path):
+    with publishing(tmp_path) as process:
+        assert publish_version(tmp_path, write_weights).name == "1"
+        assert len(os.listdir(tmp_path)) == 2
+    assert process.returncode == 0
+    assert sorted(os.listdir(tmp_path)) == ["1", "2"]
+    for version in ("1", "2"):
+        assert (tmp_path / version / "weights").read_bytes() == b"1 2 3"
+
+
+def test_only_what_an_export_left_is_removed(tmp_path):
+    outside = tmp_path / "outside"
+    model = tmp_path / "model"
+    for folder in (outside, model / ".export-mine", model / "other"):
+        folder.mkdir(parents=True)
+    (outside / "lock").touch()
+    (model / "other" / "lock").touch()
+    (model / ".export-link").symlink_to(outside)
+    (model / ".export-file").touch()
+    publish_version(model, write_weights)
+    assert sorted(os.listdir(model)) == [
+        *(".export-file", ".export-link", ".export-mine"),
+        *("1", "other"),
+    ]
+    assert (outside / "lock").exists()
+
+
+def test_filesystem_without_locks(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError("not supported")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    assert publish_version(tmp_path, write_weights).name == "1"
+    assert os.listdir(tmp_path) == ["1"]

@@ -1,0 +1,75 @@
+"""What a signature of a SavedModel takes and gives."""
+
+import dataclasses
+import json
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """One signature of a SavedModel.
+
+    Args:
+        name: str.
+        inputs: dict of name to `tf.TensorSpec`, whose own name is that of
+            the tensor in the graph, "serving_default_x:0" say.
+        outputs: as `inputs`.
+
+    Example:
+
+    >>> x = tf.TensorSpec((None, 2), "float32")
+    >>> num = tf.TensorSpec((), "int32")
+    >>> signature = keras_vae.serving.Signature("f", {"x": x, "n": num}, {})
+    >>> signature.batching_obstacle
+    'input `n` is a scalar'
+    >>> signature.request()
+    '{"signature_name": "f", "inputs": {"x": [[0.0, 0.0]], "n": 1}}'
+    """
+
+    name: str
+    inputs: dict
+    outputs: dict
+
+    @property
+    def batching_obstacle(self):
+        """Why the server cannot batch it; None if it can.
+
+        The server concatenates inputs of many requests along their first
+        axis and splits the outputs again.
+        """
+        for kind, specs in (("input", self.inputs), ("output", self.outputs)):
+            for name, spec in specs.items():
+                if spec.shape.rank is None:
+                    return f"{kind} `{name}` is of unknown rank"
+                if spec.shape.rank == 0:
+                    return f"{kind} `{name}` is a scalar"
+                if spec.shape[0] is not None:
+                    return f"{kind} `{name}` has no batch axis"
+        return None
+
+    def example(self):
+        """The smallest valid inputs: a dict of name to NumPy array.
+
+        Counts and other scalars are one, all else is zero.
+        """
+        return {name: _example(spec) for name, spec in self.inputs.items()}
+
+    def request(self):
+        """Body of a REST request with the `example`, a str of JSON."""
+        inputs = {name: v.tolist() for name, v in self.example().items()}
+        return json.dumps({"signature_name": self.name, "inputs": inputs})
+
+
+def _example(spec):
+    shape = [size or 1 for size in spec.shape.as_list()]
+    make = np.zeros if shape else np.ones
+    return make(shape, spec.dtype.as_numpy_dtype)
+
+
+def describe(spec):
+    """A spec as text: "float32 [?, 8, 8, 1]"."""
+    if spec.shape.rank is None:
+        return f"{spec.dtype.name} of unknown rank"
+    sizes = ", ".join("?" if s is None else str(s) for s in spec.shape)
+    return f"{spec.dtype.name} [{sizes}]"
