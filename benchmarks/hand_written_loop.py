@@ -11,9 +11,7 @@ class HandWrittenLoop:
     metrics that `fit` reports; they are read once, at the end of an epoch.
 
     Args:
-        objective: with `variables`, a list, `learning_rate`, and `terms`, a
-            function of a batch that returns a dict of tensors (batch,), whose
-            sum is minimised.
+        objective: `subjects.by_hand.Objective`.
         steps_per_call: int, steps of one call of the compiled function.
         jit_compile: bool, whether XLA compiles the step.
     """
@@ -21,10 +19,10 @@ class HandWrittenLoop:
     def __init__(self, objective, steps_per_call, jit_compile):
         self._steps_per_call = steps_per_call
         self._objective = objective
-        self.optimizer = keras.optimizers.Adam(objective.learning_rate)
-        self.optimizer.build(objective.variables)
-        names = ("loss", "neg_elbo", *objective.names)
-        self._metrics = {name: keras.metrics.Mean(name) for name in names}
+        self._groups = objective.groups()
+        for optimizer, variables in self._groups:
+            optimizer.build(variables)
+        self._means = {n: keras.metrics.Mean(n) for n in objective.names}
         step = tf.function(
             self._step, jit_compile=jit_compile, reduce_retracing=True
         )
@@ -40,27 +38,34 @@ class HandWrittenLoop:
         """Returns the mean loss of the last epoch.
 
         Args:
-            batches: `tf.data.Dataset` of one epoch.
-            steps_per_epoch: int, its length.
+            batches: `tf.data.Dataset` of all epochs, or endless.
+            steps_per_epoch: int.
             epochs: int.
         """
+        metrics = [*self._means.values(), *self._objective.metrics]
+        iterator = iter(batches)
         for _ in range(epochs):
-            iterator = iter(batches)
-            for metric in self._metrics.values():
+            for metric in metrics:
                 metric.reset_state()
             for start in range(0, steps_per_epoch, self._steps_per_call):
                 number = min(self._steps_per_call, steps_per_epoch - start)
                 self._steps(iterator, tf.constant(number))
-            self.logs = {n: float(m.result()) for n, m in self._metrics.items()}
+            logs = {name: m.result() for name, m in self._means.items()}
+            for metric in self._objective.metrics:
+                logs |= metric.result()
+            self.logs = {name: float(value) for name, value in logs.items()}
         return self.logs["loss"]
 
     def _step(self, x):
-        with tf.GradientTape() as tape:
-            terms = self._objective.terms(x)
-            total = tf.add_n(list(terms.values()))
-            loss = tf.reduce_mean(total)
-        variables = self._objective.variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        values = {"loss": total, "neg_elbo": total, **terms}
-        for name, metric in self._metrics.items():
-            metric.update_state(values[name])
+        # A tape that is kept is one that several losses share.
+        with tf.GradientTape(persistent=len(self._groups) > 1) as tape:
+            losses, logs = self._objective.losses(x)
+        for loss, (optimizer, variables) in zip(
+            losses, self._groups, strict=True
+        ):
+            gradients = tape.gradient(loss, variables)
+            # Of an embedding they are slices, which Adam squares one by one.
+            gradients = [tf.convert_to_tensor(g) for g in gradients]
+            optimizer.apply(gradients, variables)
+        for name, metric in self._means.items():
+            metric.update_state(logs[name])

@@ -8,14 +8,13 @@ changes nothing here. Samples are streamed: the peak must not grow with them,
 and the exit status is 1 where it does.
 """
 
-import concurrent.futures
 import dataclasses
-import multiprocessing
 import resource
 import time
 
 from benchmarks import images
 from benchmarks import report
+from benchmarks.fresh_process import in_fresh_process
 from recipes.environment import environment
 
 # Above this the samples are not streamed.
@@ -51,12 +50,12 @@ SMOKE = {"examples": 20, "num_samples": (2, 20)}
 def measure(config, folder, num_samples):
     """Returns (peak resident MB, seconds) of this process."""
     # Here, not above: a process starts with the peak of the one it comes from.
-    from benchmarks import dense_vae
+    from benchmarks.subjects.vae import DenseVAE
     from keras_vae import datasets
 
     arrays = datasets.load_arrays(config.data, folder)
     x = datasets.binarize(arrays.x_test[: config.examples] / arrays.pixel_max)
-    model = dense_vae.model_for(x.shape[1:])
+    model = DenseVAE(x.shape[1:]).model()
     started = time.perf_counter()
     model.log_likelihood(x, num_samples, verbose=0)
     seconds = time.perf_counter() - started
@@ -72,11 +71,9 @@ def main(config):
         config.data, config.data_dir, 10, config.examples
     ) as folder:
         for num_samples in config.num_samples:
-            with concurrent.futures.ProcessPoolExecutor(
-                1, multiprocessing.get_context("spawn")
-            ) as fresh:
-                run = fresh.submit(measure, config, folder, num_samples)
-                peak, seconds = run.result()
+            peak, seconds = in_fresh_process(
+                measure, config, folder, num_samples
+            )
             peaks.append(peak)
             rows.append(
                 {

@@ -16,15 +16,14 @@ when codebook and vectors exist and one vector has been searched. It needs
 Linux.
 """
 
-import concurrent.futures
 import dataclasses
-import multiprocessing
 import pathlib
 import re
 import statistics
 import time
 
 from benchmarks import report
+from benchmarks.fresh_process import in_fresh_process
 from recipes.environment import environment
 
 SEARCH, PRODUCT, MATRIX = "nearest_codes", "product, row minimum", "full matrix"
@@ -154,13 +153,6 @@ def seconds(config):
                     [scale * (b - a) for a, b in zip(start, end)]
                 )
     return taken
-
-
-def in_fresh_process(function, *arguments):
-    with concurrent.futures.ProcessPoolExecutor(
-        1, multiprocessing.get_context("spawn")
-    ) as fresh:
-        return fresh.submit(function, *arguments).result()
 
 
 def ratio(turns, others, clock=0):

@@ -1,8 +1,11 @@
 """A table for people, a JSON file for programs."""
 
+import dataclasses
 import json
 import pathlib
 import sys
+
+from recipes.environment import environment
 
 
 def settings(config_class, smoke, description):
@@ -36,6 +39,30 @@ def markdown_table(rows):
     return "\n".join(lines)
 
 
+def goal(what, value, at_least=None, at_most=None):
+    """A number and what it ought to reach, for `publish`.
+
+    Args:
+        what: str, what was measured.
+        value: float.
+        at_least, at_most: None, or float.
+    """
+    return {
+        "what": what,
+        "value": value,
+        "at_least": at_least,
+        "at_most": at_most,
+    }
+
+
+def is_met(goal):
+    """Whether the number of a `goal` is where it ought to be."""
+    low, high = goal["at_least"], goal["at_most"]
+    return (low is None or goal["value"] >= low) and (
+        high is None or goal["value"] <= high
+    )
+
+
 def publish(rows, result, out):
     """Prints the table and writes the JSON file.
 
@@ -47,5 +74,59 @@ def publish(rows, result, out):
     print(markdown_table(rows))
     path = pathlib.Path(out)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    path.write_text(json.dumps(_of_any_machine(result), indent=2) + "\n")
     print(f"\n{path}")
+
+
+def finish(config, rows, out, goals=(), **result):
+    """`publish` for a benchmark: settings, table, goals, surroundings.
+
+    Args:
+        config: dataclass, the settings.
+        rows, out: as of `publish`.
+        goals: list of what `goal` gave; they are printed.
+        **result: what else the file holds; `versions` are those of peers.
+
+    Returns:
+        Whether all goals are met.
+    """
+    surroundings = environment()
+    surroundings["versions"].update(result.pop("versions", {}))
+    publish(
+        rows,
+        {
+            "config": dataclasses.asdict(config),
+            "table": rows,
+            "goals": list(goals),
+            **result,
+            **surroundings,
+        },
+        out,
+    )
+    for number in goals:
+        print(describe(number))
+    return all(is_met(number) for number in goals)
+
+
+def describe(goal):
+    """A goal in one line."""
+    bounds = [
+        f"{word} {goal[key]:g}"
+        for key, word in (("at_least", "at least"), ("at_most", "at most"))
+        if goal[key] is not None
+    ]
+    met = "" if is_met(goal) else ", missed"
+    return f"{goal['what']}: {goal['value']:.3g} ({' '.join(bounds)}{met})"
+
+
+def _of_any_machine(result):
+    """Without the paths of interpreters, which are this machine's."""
+    paths = [
+        value
+        for name, value in result.get("config", {}).items()
+        if name.endswith("_python") and value
+    ]
+    text = json.dumps(result)
+    for path in paths:
+        text = text.replace(json.dumps(path)[1:-1], "PYTHON")
+    return json.loads(text)

@@ -1,11 +1,13 @@
 """The peers on PyTorch, in a process of their own.
 
     PYTHON torch_worker.py pythae|torch IMAGES.npy BATCH_SIZE < orders
+    PYTHON torch_worker.py pythae_nll IMAGES.npy NUM_SAMPLES < orders
 
-trains the dense VAE whenever a line with a number of epochs comes in, and
-answers with one line of JSON: the seconds, and the mean loss of the last
-epoch. Nothing of this project is imported: PYTHON may be of another
-environment. The first line of the answer holds the versions.
+trains the dense VAE, or estimates log p of the images, as often as a number
+says whenever a line with it comes in, and answers with one line of JSON: the
+seconds, and the mean loss of the last time. Nothing of this project is
+imported: PYTHON may be of another environment. The first line of the answer
+holds the versions.
 """
 
 import contextlib
@@ -72,6 +74,68 @@ class PlainLoop:
         return loss
 
 
+def pythae_vae(images):
+    """Pythae's model of the dense VAE."""
+    from pythae.models import VAE
+    from pythae.models import VAEConfig
+    from pythae.models.base.base_utils import ModelOutput
+    from pythae.models.nn import BaseDecoder
+    from pythae.models.nn import BaseEncoder
+
+    shape = tuple(images.shape[1:])
+    pixels = images[0].numel()
+
+    class Encoder(BaseEncoder):
+        def __init__(self):
+            super().__init__()
+            self.layers = mlp(pixels, *UNITS)
+            self.mean = torch.nn.Linear(UNITS[-1], LATENT_DIM)
+            self.log_var = torch.nn.Linear(UNITS[-1], LATENT_DIM)
+
+        def forward(self, x):
+            features = self.layers(x.flatten(1))
+            return ModelOutput(
+                embedding=self.mean(features),
+                log_covariance=self.log_var(features),
+            )
+
+    class Decoder(BaseDecoder):
+        def __init__(self):
+            super().__init__()
+            self.layers = torch.nn.Sequential(
+                mlp(LATENT_DIM, *UNITS),
+                torch.nn.Linear(UNITS[-1], pixels),
+                torch.nn.Sigmoid(),
+            )
+
+        def forward(self, z):
+            x = self.layers(z).reshape(-1, *shape)
+            return ModelOutput(reconstruction=x)
+
+    return VAE(
+        VAEConfig(
+            input_dim=shape, latent_dim=LATENT_DIM, reconstruction_loss="bce"
+        ),
+        encoder=Encoder(),
+        decoder=Decoder(),
+    )
+
+
+class PythaeLikelihood:
+    """Pythae's importance sampling, without gradients."""
+
+    packages = ("torch", "pythae")
+
+    def __init__(self, images, num_samples):
+        self._x = images
+        self._num_samples = num_samples
+        self._model = pythae_vae(images).eval()
+
+    @torch.no_grad()
+    def epoch(self):
+        return -float(self._model.get_nll(self._x, self._num_samples))
+
+
 class Pythae:
     """Pythae's VAE and trainer; only its epochs are timed, not its files."""
 
@@ -79,53 +143,10 @@ class Pythae:
 
     def __init__(self, images, batch_size):
         from pythae.data.preprocessors import DataProcessor
-        from pythae.models import VAE
-        from pythae.models import VAEConfig
-        from pythae.models.base.base_utils import ModelOutput
-        from pythae.models.nn import BaseDecoder
-        from pythae.models.nn import BaseEncoder
         from pythae.trainers import BaseTrainer
         from pythae.trainers import BaseTrainerConfig
 
-        shape = tuple(images.shape[1:])
-        pixels = images[0].numel()
-
-        class Encoder(BaseEncoder):
-            def __init__(self):
-                super().__init__()
-                self.layers = mlp(pixels, *UNITS)
-                self.mean = torch.nn.Linear(UNITS[-1], LATENT_DIM)
-                self.log_var = torch.nn.Linear(UNITS[-1], LATENT_DIM)
-
-            def forward(self, x):
-                features = self.layers(x.flatten(1))
-                return ModelOutput(
-                    embedding=self.mean(features),
-                    log_covariance=self.log_var(features),
-                )
-
-        class Decoder(BaseDecoder):
-            def __init__(self):
-                super().__init__()
-                self.layers = torch.nn.Sequential(
-                    mlp(LATENT_DIM, *UNITS),
-                    torch.nn.Linear(UNITS[-1], pixels),
-                    torch.nn.Sigmoid(),
-                )
-
-            def forward(self, z):
-                x = self.layers(z).reshape(-1, *shape)
-                return ModelOutput(reconstruction=x)
-
-        model = VAE(
-            VAEConfig(
-                input_dim=shape,
-                latent_dim=LATENT_DIM,
-                reconstruction_loss="bce",
-            ),
-            encoder=Encoder(),
-            decoder=Decoder(),
-        )
+        model = pythae_vae(images)
         self._folder = tempfile.TemporaryDirectory()
         self._trainer = BaseTrainer(
             model,
@@ -145,15 +166,16 @@ class Pythae:
         return self._trainer.train_step(self._epochs)
 
 
-def main(name, path, batch_size):
+PEERS = {"torch": PlainLoop, "pythae": Pythae, "pythae_nll": PythaeLikelihood}
+
+
+def main(name, path, number):
     answers = sys.stdout
     # Standard output is for answers, whatever a peer prints.
     with contextlib.redirect_stdout(sys.stderr):
         images = torch.from_numpy(np.load(path)).movedim(-1, 1).float()
         images /= images.max()
-        peer = {"torch": PlainLoop, "pythae": Pythae}[name](
-            images, int(batch_size)
-        )
+        peer = PEERS[name](images, int(number))
         versions = {p: metadata.version(p) for p in peer.packages}
         print(json.dumps(versions), file=answers, flush=True)
         for line in sys.stdin:

@@ -1,16 +1,16 @@
 """Examples per second of `fit`, against a hand-written loop and peers.
 
-    python -m benchmarks.train_throughput --pythae-python PYTHON
+    python -m benchmarks.train_throughput --model vae --pythae-python PYTHON
 
-All train a dense VAE (784-512-512-50, Bernoulli, Adam) on the same images; or,
-with `--model td_vae`, the TD-VAE of its recipe on moving digits, without peers.
-The hand-written loop has the same `tf.data` pipeline, batch, dtype, steps per
-call and metrics as `fit`, in one `tf.function`; it runs with and without XLA,
-and the better of the two counts. They take turns, and ratios are medians over
-the rounds, since the speed of a machine drifts: run it on a quiet one.
+Every model of the library, in the sizes of its recipe. The hand-written loop
+has the same `tf.data` pipeline, batch, dtype, steps per call, optimizer and
+metrics as `fit`, in one `tf.function`; it runs with and without XLA, and the
+better of the two counts. They take turns, and ratios are medians over the
+rounds, since the speed of a machine drifts: run it on a quiet one.
 
-The peers, pythae's VAE in its own trainer and a plain PyTorch loop, run on the
-CPU in a process of their own, where they are installed.
+The peers of the dense VAE (784-512-512-50, Bernoulli, Adam), pythae's in its
+own trainer and a plain PyTorch loop, run in float32 on the CPU in a process of
+their own, where they are installed.
 """
 
 import contextlib
@@ -26,19 +26,20 @@ from typing import Literal
 import keras
 import numpy as np
 
-from benchmarks import dense_vae
 from benchmarks import images
 from benchmarks import report
-from benchmarks import td_vae
 from benchmarks import turns
 from benchmarks.hand_written_loop import HandWrittenLoop
+from benchmarks.subjects import SUBJECTS
 from keras_vae import datasets
-from recipes.environment import environment
 
-MODELS = {"vae": dense_vae, "td_vae": td_vae}
+MODELS = ("all", *SUBJECTS)
 LOOPS = {"loop, XLA": True, "loop, no XLA": False}
 PEERS = ("pythae", "torch")
 WORKER = pathlib.Path(__file__).with_name("torch_worker.py")
+MIN_RATIO = 0.95
+# Of `fit` to pythae in float32, by the precision of `fit`.
+MIN_PYTHAE_RATIO = {"float32": 1.2, "mixed_bfloat16": 1.5}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,15 +47,20 @@ class Config:
     """Settings of this benchmark.
 
     Args:
-        model: What is trained.
-        data: random: binary noise of MNIST's shape, made on the spot; or a
-            name that `keras_vae.datasets.load` knows, such as mnist.
+        model: What is trained; all: one after the other, each with a file
+            <out>-<model>.json.
+        data: random: the model's own, made on the spot; or a name that
+            `keras_vae.datasets.load` knows, such as mnist, for the models of
+            images of its size.
         data_dir: Folder of .npz files.
-        examples: Training images of the random set, or videos.
-        batch_size: Images in a batch.
+        examples: Training examples of one epoch; default: the model's own.
+        batch_size: Examples in a batch; default: the model's own.
         steps_per_execution: Steps in one call of a compiled function.
         rounds: Times that each contender runs, after one that is not timed.
-        epochs: Passes over the images in one run.
+        seconds: About how long a turn of `fit` is.
+        epochs: Passes over the examples in one turn; default: as many as take
+            so long.
+        precision: Keras dtype policy of both.
         pythae_python: Python interpreter that has pythae, or PyTorch alone;
             default: this one.
         out: The JSON file.
@@ -62,39 +68,52 @@ class Config:
             nothing.
     """
 
-    model: Literal["vae", "td_vae"] = "vae"
+    model: Literal[MODELS] = "vae"
     data: str = "random"
     data_dir: str | None = None
-    examples: int = 60_000
-    batch_size: int = 128
+    examples: int | None = None
+    batch_size: int | None = None
     steps_per_execution: int = 25
     rounds: int = 5
-    epochs: int = 2
+    seconds: float = 4.0
+    epochs: int | None = None
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
     pythae_python: str | None = None
     out: str = "runs/train_throughput.json"
     smoke: bool = False
 
 
-SMOKE = {"examples": 300, "rounds": 1, "steps_per_execution": 2, "epochs": 1}
+SMOKE = {
+    "examples": 30,
+    "batch_size": 12,
+    "rounds": 1,
+    "steps_per_execution": 2,
+    "epochs": 1,
+}
 
 
 # === Contenders: callables from a number of epochs to (seconds, loss) ===
 
 
 class Fit:
-    """`model.fit`, as a user calls it."""
+    """`model.fit`, as the recipes call it."""
 
     def __init__(self, subject, splits, steps_per_execution):
         self._splits = splits
-        self._model = subject.model_for(splits.event_shape)
+        self._model = subject.model()
         self._model.compile(
-            keras.optimizers.Adam(subject.LEARNING_RATE),
-            steps_per_execution=steps_per_execution,
+            subject.optimizer(),
+            steps_per_execution=steps_at_once(splits, steps_per_execution),
         )
 
     def __call__(self, epochs):
         started = time.perf_counter()
-        history = self._model.fit(self._splits.train, epochs=epochs, verbose=0)
+        history = self._model.fit(
+            self._splits.train,
+            steps_per_epoch=self._splits.steps_per_epoch,
+            epochs=epochs,
+            verbose=0,
+        )
         return time.perf_counter() - started, history.history["loss"][-1]
 
 
@@ -104,8 +123,8 @@ class Loop:
     def __init__(self, subject, splits, steps_per_execution, jit_compile):
         self._splits = splits
         self._loop = HandWrittenLoop(
-            subject.Objective(splits.event_shape),
-            steps_per_execution,
+            subject.objective(),
+            steps_at_once(splits, steps_per_execution),
             jit_compile,
         )
 
@@ -117,11 +136,35 @@ class Loop:
         return time.perf_counter() - started, loss
 
 
-def installed(python):
-    """Names of the peers that this interpreter can import."""
+def steps_at_once(splits, most):
+    """A number of steps for one call: Keras rounds epochs up to whole ones."""
+    return max(
+        steps
+        for steps in range(1, most + 1)
+        if splits.steps_per_epoch % steps == 0
+    )
+
+
+def endless(arrays, batch_size, steps_per_call):
+    """`datasets.Splits` whose epochs are whole calls, if they can be.
+
+    Args:
+        arrays: `datasets.Arrays`.
+        batch_size: int.
+        steps_per_call: int.
+    """
+    num, call = len(arrays.x_train), batch_size * steps_per_call
+    if num > call:
+        x_train = arrays.x_train[: num - num % call]
+        arrays = dataclasses.replace(arrays, x_train=x_train)
+    return datasets.from_arrays(arrays, batch_size=batch_size, repeat=True)
+
+
+def installed(python, names=PEERS):
+    """Those of the packages that this interpreter can import."""
     code = (
         "from importlib.util import find_spec;"
-        f"print(*[name for name in {PEERS} if find_spec(name)])"
+        f"print(*[name for name in {tuple(names)} if find_spec(name)])"
     )
     return subprocess.check_output([python, "-c", code], text=True).split()
 
@@ -131,16 +174,14 @@ def installed(python):
 
 def measure(config):
     """Returns examples/s and losses by contender, and the peers' versions."""
-    subject = MODELS[config.model]
+    subject = SUBJECTS[config.model]()
     with contextlib.ExitStack() as stack:
-        if config.model == "td_vae":
-            arrays = td_vae.arrays(config.examples)
-        else:
-            folder = stack.enter_context(
-                images.folder(config.data, config.data_dir, config.examples, 1)
-            )
-            arrays = datasets.load_arrays(config.data, folder, 0)
-        splits = datasets.from_arrays(arrays, batch_size=config.batch_size)
+        arrays = _arrays(config, subject, stack)
+        splits = endless(
+            arrays,
+            config.batch_size or subject.sizes.batch_size,
+            config.steps_per_execution,
+        )
         contenders = {"fit": Fit(subject, splits, config.steps_per_execution)}
         for name, jit_compile in LOOPS.items():
             contenders[name] = Loop(
@@ -148,20 +189,39 @@ def measure(config):
             )
         versions = {}
         if config.model == "vae":
-            for name, peer in _peers(config, arrays, stack).items():
+            x = arrays.x_train[: splits.sizes["train"]]
+            for name, peer in _peers(config, x, stack).items():
                 contenders[name] = peer
                 versions.update(peer.versions)
-        examples = config.epochs * splits.sizes["train"]
+        epochs = config.epochs
+        if epochs is None:
+            epochs = turns.amount_of(contenders["fit"], config.seconds)
         rates, losses = turns.take_turns(
-            contenders, config.rounds, config.epochs, examples
+            contenders, config.rounds, epochs, epochs * splits.sizes["train"]
         )
     return rates, losses, versions
 
 
-def _peers(config, arrays, stack):
-    """Peers by name, that end with the stack."""
+def _arrays(config, subject, stack):
+    if config.data == "random":
+        return subject.arrays(config.examples or subject.examples)
+    folder = stack.enter_context(
+        images.folder(config.data, config.data_dir, config.examples, 1)
+    )
+    arrays = datasets.load_arrays(config.data, folder, 0)
+    if arrays.x_train.shape[1:] != subject.event_shape:
+        raise ValueError(
+            f"{config.model} is measured on examples of shape "
+            f"{subject.event_shape}. Received: data={config.data!r}, examples "
+            f"of shape {arrays.x_train.shape[1:]}"
+        )
+    return arrays
+
+
+def _peers(config, x, stack):
+    """Peers by name, for these images, that end with the stack."""
     path = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    np.save(path / "images.npy", arrays.x_train)
+    np.save(path / "images.npy", x)
     python = config.pythae_python or sys.executable
     names = installed(python)
     if config.pythae_python and not names:
@@ -169,34 +229,66 @@ def _peers(config, arrays, stack):
             f"`pythae_python` must have one of {PEERS}. "
             f"Received: pythae_python={config.pythae_python!r}"
         )
+    batch_size = config.batch_size or SUBJECTS["vae"].defaults.batch_size
     peers = {}
     for name in names:
         peers[name] = turns.Peer(
-            python, WORKER, name, path / "images.npy", str(config.batch_size)
+            python, WORKER, name, path / "images.npy", str(batch_size)
         )
         stack.callback(peers[name].close)
     return peers
 
 
 def main(config):
-    surroundings = environment()
-    rates, losses, versions = measure(config)
-    surroundings["versions"].update(versions)
-    rows = turns.table(rates, losses)
+    """Returns whether all goals are met."""
+    if config.model != "all":
+        return _one(config)
+    out = pathlib.Path(config.out)
+    met = []
+    for model in SUBJECTS:
+        path = out.with_stem(f"{out.stem}-{model}")
+        met.append(
+            _one(dataclasses.replace(config, model=model, out=str(path)))
+        )
+        keras.backend.clear_session()
+    return all(met)
+
+
+def _one(config):
+    print(f"{config.model}, {config.precision}\n")
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        rates, losses, versions = measure(config)
+    finally:
+        keras.config.set_dtype_policy(before)
     best = max(LOOPS, key=lambda name: statistics.median(rates[name]))
     print(f"The hand-written loop is the better one: {best}.\n")
-    report.publish(
-        rows,
-        {
-            "config": dataclasses.asdict(config),
-            "hand_written_loop": best,
-            "table": rows,
-            "examples_per_second": rates,
-            **surroundings,
-        },
+    goals = [
+        report.goal(
+            f"fit / hand-written loop, {config.model}, {config.precision}",
+            turns.ratio(rates, "fit", best),
+            at_least=MIN_RATIO,
+        )
+    ]
+    if "pythae" in rates:
+        goals.append(
+            report.goal(
+                f"fit in {config.precision} / pythae in float32, dense VAE",
+                turns.ratio(rates, "fit", "pythae"),
+                at_least=MIN_PYTHAE_RATIO[config.precision],
+            )
+        )
+    return report.finish(
+        config,
+        turns.table(rates, losses),
         config.out,
+        goals,
+        hand_written_loop=best,
+        examples_per_second=rates,
+        versions=versions,
     )
 
 
 if __name__ == "__main__":
-    main(report.settings(Config, SMOKE, __doc__))
+    raise SystemExit(int(not main(report.settings(Config, SMOKE, __doc__))))

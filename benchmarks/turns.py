@@ -48,46 +48,78 @@ class Peer:
         self._process.wait()
 
 
-def take_turns(contenders, rounds, amount, examples):
-    """Examples per second of each round, and last losses, by contender.
+def take_turns(contenders, rounds, amount, examples, unit="examples/s"):
+    """Rates of each round, and last losses, by contender.
 
     Args:
         contenders: dict of name to callable, from an amount of work to
             (seconds, loss).
         rounds: int, after one that is not timed.
         amount: int, of work in one turn.
-        examples: int, trained on in one turn.
+        examples: int, what is counted in one turn; or a dict of that by
+            contender.
+        unit: str, of a rate.
     """
     rates = {name: [] for name in contenders}
     losses = {}
+    if not isinstance(examples, dict):
+        examples = dict.fromkeys(contenders, examples)
     for turn in range(-1, rounds):
         # Back and forth: what one leaves behind must not always hit the same
         # other.
         direction = 1 if turn % 2 else -1
         for name, contender in list(contenders.items())[::direction]:
             seconds, losses[name] = contender(amount)
+            rate = examples[name] / seconds
             if turn >= 0:
-                rates[name].append(examples / seconds)
+                rates[name].append(rate)
             print(
-                f"turn {turn + 1} of {rounds}: {name}, "
-                f"{examples / seconds:.0f} examples/s",
+                f"turn {turn + 1} of {rounds}: {name}, {rate:.4g} {unit}",
                 file=sys.stderr,
             )
     return rates, losses
 
 
-def table(rates, losses):
-    """Rows: the median rate, and the median ratio of `fit` to each."""
+def amount_of(contender, seconds):
+    """The amount of work that takes a contender about so long.
+
+    Args:
+        contender: callable, from an amount to (seconds, loss); one unit of
+            work is done before the one that is timed.
+        seconds: float.
+    """
+    contender(1)
+    taken, _ = contender(1)
+    return max(1, round(seconds / taken))
+
+
+def ratios(rates, name, other):
+    """Rates of one contender over those of another, by turn."""
+    pairs = zip(rates[name], rates[other], strict=True)
+    return [a / b for a, b in pairs]
+
+
+def ratio(rates, name, other):
+    """Their median: the speed of a machine drifts from turn to turn."""
+    return statistics.median(ratios(rates, name, other))
+
+
+def table(rates, losses, first="fit", unit="examples/s"):
+    """Rows: the median rate, and the median ratio of `first` to each."""
     rows = []
     for name, rate in rates.items():
-        ratios = [a / b for a, b in zip(rates["fit"], rate, strict=True)]
+        over = ratios(rates, first, name)
         rows.append(
             {
                 "contender": name,
-                "examples/s": round(statistics.median(rate)),
-                "fit / it": f"{statistics.median(ratios):.3f}",
-                "range": f"{min(ratios):.2f}-{max(ratios):.2f}",
+                unit: _rounded(statistics.median(rate)),
+                f"{first} / it": f"{statistics.median(over):.3f}",
+                "range": f"{min(over):.2f}-{max(over):.2f}",
                 "loss": f"{losses[name]:.4g}",
             }
         )
     return rows
+
+
+def _rounded(rate):
+    return round(rate) if rate >= 10 else float(f"{rate:.3g}")

@@ -1,10 +1,13 @@
-"""Examples per second of a VQ-VAE's `fit`, against Sonnet's.
+"""Examples per second of a VQ-VAE's `fit`, against Sonnet and PyTorch.
 
     python -m benchmarks.vq_vae_throughput --sonnet-python PYTHON
+        --torch-python PYTHON
 
-Both train the network of Sonnet's example on 32x32 colour images, 8x8 codes of
-512, in batches of 32, on the CPU. They take turns, and ratios are medians over
-the rounds. PYTHON is an interpreter that has dm-sonnet.
+All train the network of Sonnet's example on 32x32 colour images, 8x8 codes of
+512, in batches of 32, on the CPU: `fit` in float32 and in mixed_bfloat16, for
+which some processors have AVX512-BF16; the peers in float32. They take turns,
+and ratios are medians over the rounds. PYTHON is an interpreter that has
+dm-sonnet, or PyTorch.
 """
 
 import contextlib
@@ -20,9 +23,14 @@ from benchmarks import report
 from benchmarks import turns
 from keras_vae import datasets
 from recipes import vq_vae_oord2017
-from recipes.environment import environment
 
-WORKER = pathlib.Path(__file__).with_name("sonnet_worker.py")
+HERE = pathlib.Path(__file__).parent
+WORKERS = {
+    "Sonnet": HERE / "sonnet_worker.py",
+    "PyTorch": HERE / "torch_vq_vae_worker.py",
+}
+HALF = "fit, mixed_bfloat16"
+MIN_RATIO = 1.3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,8 +38,9 @@ class Config:
     """Settings of this benchmark.
 
     Args:
-        sonnet_python: Python interpreter that has dm-sonnet; default: `fit`
-            runs alone.
+        sonnet_python: Python interpreter that has dm-sonnet; default: it is
+            left out.
+        torch_python: One that has PyTorch; default: as before.
         examples: Training images, of random noise.
         batch_size: Images in a batch.
         rounds: Times that each runs, after one that is not timed.
@@ -42,6 +51,7 @@ class Config:
     """
 
     sonnet_python: str | None = None
+    torch_python: str | None = None
     examples: int = 4000
     batch_size: int = 32
     rounds: int = 5
@@ -56,14 +66,20 @@ SMOKE = {"examples": 64, "rounds": 1, "steps": 1}
 class Fit:
     """`model.fit` of the recipe's model, many steps in a call as there."""
 
-    def __init__(self, images, batch_size, steps):
+    def __init__(self, images, batch_size, steps, precision="float32"):
         arrays = datasets.Arrays(
             images, None, images[:0], None, images[:1], None
         ).as_float32()
         settings = vq_vae_oord2017.PRESETS["cifar10"]
-        self._model = vq_vae_oord2017.build(
-            vq_vae_oord2017.Config(**settings), arrays
-        )
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(precision)
+        try:
+            self._model = vq_vae_oord2017.build(
+                vq_vae_oord2017.Config(**settings), arrays
+            )
+            self._model.build((None, *images.shape[1:]))
+        finally:
+            keras.config.set_dtype_policy(before)
         self._model.compile(
             keras.optimizers.Adam(settings["learning_rate"]),
             steps_per_execution=steps,
@@ -81,22 +97,29 @@ class Fit:
 
 
 def measure(config):
-    """Returns examples/s and losses by contender, and the peer's versions."""
+    """Returns examples/s and losses by contender, and the peers' versions."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (config.examples, 32, 32, 3), "uint8")
-    contenders = {"fit": Fit(images, config.batch_size, config.steps)}
+    arguments = (images, config.batch_size, config.steps)
+    contenders = {
+        "fit": Fit(*arguments),
+        HALF: Fit(*arguments, "mixed_bfloat16"),
+    }
+    pythons = {"Sonnet": config.sonnet_python, "PyTorch": config.torch_python}
     versions = {}
     with contextlib.ExitStack() as stack:
-        if config.sonnet_python:
-            folder = stack.enter_context(tempfile.TemporaryDirectory())
-            path = pathlib.Path(folder) / "images.npy"
-            np.save(path, images)
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        path = pathlib.Path(folder) / "images.npy"
+        np.save(path, images)
+        for name, python in pythons.items():
+            if not python:
+                continue
             peer = turns.Peer(
-                config.sonnet_python, WORKER, path, str(config.batch_size)
+                python, WORKERS[name], path, str(config.batch_size)
             )
             stack.callback(peer.close)
-            contenders["Sonnet"] = peer
-            versions = peer.versions
+            contenders[name] = peer
+            versions |= peer.versions
         rates, losses = turns.take_turns(
             contenders,
             config.rounds,
@@ -107,21 +130,26 @@ def measure(config):
 
 
 def main(config):
-    surroundings = environment()
+    """Returns whether the goal is met, as far as there is that peer."""
     rates, losses, versions = measure(config)
-    surroundings["versions"].update(versions)
-    rows = turns.table(rates, losses)
-    report.publish(
-        rows,
-        {
-            "config": dataclasses.asdict(config),
-            "table": rows,
-            "examples_per_second": rates,
-            **surroundings,
-        },
+    goals = []
+    if "PyTorch" in rates:
+        goals.append(
+            report.goal(
+                "conv VQ-VAE, fit in mixed_bfloat16 / PyTorch in float32",
+                turns.ratio(rates, HALF, "PyTorch"),
+                at_least=MIN_RATIO,
+            )
+        )
+    return report.finish(
+        config,
+        turns.table(rates, losses),
         config.out,
+        goals,
+        examples_per_second=rates,
+        versions=versions,
     )
 
 
 if __name__ == "__main__":
-    main(report.settings(Config, SMOKE, __doc__))
+    raise SystemExit(int(not main(report.settings(Config, SMOKE, __doc__))))

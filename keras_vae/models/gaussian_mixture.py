@@ -1,3 +1,5 @@
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -214,6 +216,10 @@ class GaussianMixture(TermModel):
             scales = tf.sqrt(tf.exp(2.0 * raw) + self.variance_floor)
             scales *= tf.ones_like(means)
             return tfd.MultivariateNormalDiag(means, scales)
+        return tfd.MultivariateNormalTriL(means, self._scale_tril(raw))
+
+    def _scale_tril(self, raw):
+        """Cholesky factors of C_k, or of the one C: float32 (..., dim, dim)."""
         # L L' has the square of L's condition number: too much for float32.
         factors = tfp.math.fill_triangular(tf.cast(raw, "float64"))
         diagonal = tf.exp(tf.linalg.diag_part(factors))
@@ -221,7 +227,7 @@ class GaussianMixture(TermModel):
         covariances = tf.matmul(factors, factors, transpose_b=True)
         floor = tf.eye(self.dim, dtype="float64") * self.variance_floor
         scales = tf.linalg.cholesky(covariances + floor)
-        return tfd.MultivariateNormalTriL(means, tf.cast(scales, "float32"))
+        return tf.cast(scales, "float32")
 
     def parameters(self):
         """NumPy arrays by argument: means, covariances, weights.
@@ -346,9 +352,27 @@ class GaussianMixture(TermModel):
         """log pi_k + log N(x; m_k, C_k): float32 (batch, K)."""
         x = tf.convert_to_tensor(x)
         self._check_shape(x)
-        x = tf.cast(x, "float32")[:, tf.newaxis]
         log_weights = tf.nn.log_softmax(tf.convert_to_tensor(self._logits))
-        return log_weights + self._components().log_prob(x)
+        return log_weights + self._component_log_prob(tf.cast(x, "float32"))
+
+    def _component_log_prob(self, x):
+        """log N(x; m_k, C_k): float32 (batch, K)."""
+        if not self._is_matrix():
+            return self._components().log_prob(x[:, tf.newaxis])
+        # The distribution would solve a system for each example and component;
+        # here there is one for each component, with all examples.
+        means = tf.convert_to_tensor(self._means)
+        scales = self._scale_tril(tf.convert_to_tensor(self._factors))
+        scales = tf.broadcast_to(
+            scales, [self.num_components, self.dim, self.dim]
+        )
+        error = tf.transpose(x - means[:, tf.newaxis], [0, 2, 1])
+        error = tf.linalg.triangular_solve(scales, error)
+        squares = tf.reduce_sum(tf.square(error), axis=1)
+        scales = tf.linalg.diag_part(scales)
+        constant = 0.5 * self.dim * math.log(2.0 * math.pi)
+        constant += tf.reduce_sum(tf.math.log(scales), axis=1)
+        return -0.5 * tf.transpose(squares) - constant
 
     # === Inference ===
 

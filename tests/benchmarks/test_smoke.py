@@ -29,6 +29,10 @@ def test_train_throughput(tmp_path, capsys):
     assert result["table"][0]["fit / it"] == "1.000"
     slower = min(train_throughput.LOOPS, key=lambda name: rates[name])
     assert result["hand_written_loop"] != slower
+    (goal,) = result["goals"]
+    assert goal["value"] == rates["fit"][0] / max(
+        rates[name][0] for name in train_throughput.LOOPS
+    )
     assert {"keras", "keras_vae", "tensorflow"} <= set(result["versions"])
     assert "| fit " in capsys.readouterr().out
 
@@ -70,20 +74,28 @@ def test_vq_vae_throughput(tmp_path, monkeypatch):
     out = tmp_path / "result.json"
     worker = tmp_path / "worker.py"
     worker.write_text(PEER)
-    monkeypatch.setattr(vq_vae_throughput, "WORKER", worker)
+    workers = dict.fromkeys(vq_vae_throughput.WORKERS, worker)
+    monkeypatch.setattr(vq_vae_throughput, "WORKERS", workers)
     config = vq_vae_throughput.Config(
         **vq_vae_throughput.SMOKE,
         smoke=True,
         sonnet_python=sys.executable,
+        torch_python=sys.executable,
         out=str(out),
     )
     vq_vae_throughput.main(config)
     result = json.loads(out.read_text())
+    rates = result["examples_per_second"]
     # One step of 32 images in half a second.
-    assert result["examples_per_second"]["Sonnet"] == [64.0]
-    assert result["examples_per_second"]["fit"][0] > 0
+    assert rates["Sonnet"] == rates["PyTorch"] == [64.0]
+    assert rates["fit"][0] > 0
     assert result["versions"]["version of"][1] == "32"
-    assert result["table"][1]["loss"] == "1"
+    assert result["table"][2]["loss"] == "1"
+    (goal,) = result["goals"]
+    assert goal["value"] == rates[vq_vae_throughput.HALF][0] / 64.0
+    # A file that is published names no path of this machine.
+    assert result["config"]["torch_python"] == "PYTHON"
+    assert sys.executable not in out.read_text()
 
 
 def test_a_peer_that_ends_is_named(tmp_path):

@@ -1,5 +1,4 @@
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from keras_vae.arguments import positive_int
 from keras_vae.metrics.disentanglement.codes import codes_of
@@ -41,6 +40,8 @@ def beta_vae_score(
         Higgins et al., 2017, section 3, in the protocol of Locatello et al.,
         2019.
     """
+    from sklearn.linear_model import LogisticRegression
+
     rng = np.random.default_rng(seed)
     train = positive_int("num_train", num_train)
     num = train + positive_int("num_test", num_test)

@@ -1,7 +1,6 @@
 import typing
 
 import numpy as np
-from sklearn.ensemble import GradientBoostingClassifier
 
 from keras_vae.arguments import positive_int
 from keras_vae.metrics.disentanglement.codes import sample
@@ -64,6 +63,8 @@ def dci(
         Eastwood, Williams, 2018, section 2, in the protocol of Locatello et
         al., 2019.
     """
+    from sklearn.ensemble import GradientBoostingClassifier
+
     rng = np.random.default_rng(seed)
     factors, codes = sample(
         representation, data, positive_int("num_train", num_train), rng, verbose

@@ -1,5 +1,4 @@
 import numpy as np
-from sklearn.metrics import mutual_info_score
 
 from keras_vae.arguments import positive_int
 from keras_vae.metrics.disentanglement.codes import checked
@@ -45,6 +44,8 @@ def mig(
         Chen, Li, Grosse, Duvenaud, 2018, equation 6, in the protocol of
         Locatello et al., 2019.
     """
+    from sklearn.metrics import mutual_info_score
+
     rng = np.random.default_rng(seed)
     values, codes = sample(representation, data, num, rng, verbose)
     chosen = _factors(data, factors)
@@ -68,6 +69,8 @@ def mutual_information(codes, factors, num_bins=20):
     Raises:
         ValueError: If the codes are not finite, or `num_bins` is below 2.
     """
+    from sklearn.metrics import mutual_info_score
+
     if positive_int("num_bins", num_bins) < 2:
         raise ValueError(
             f"`num_bins` must be at least 2. Received: num_bins={num_bins}"

@@ -1,5 +1,4 @@
 import numpy as np
-from sklearn.svm import LinearSVC
 
 from keras_vae.arguments import positive_int
 from keras_vae.metrics.disentanglement.codes import sample
@@ -77,6 +76,8 @@ def _squared_correlations(codes, factors):
 
 
 def _accuracies(codes, factors, held_factors, held_codes, varying, seed):
+    from sklearn.svm import LinearSVC
+
     scores = np.zeros((codes.shape[1], len(varying)))
     for j in range(codes.shape[1]):
         for column, k in enumerate(varying):

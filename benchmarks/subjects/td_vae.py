@@ -1,74 +1,91 @@
-"""A TD-VAE to measure: moving digits of 8x8, the sizes of its recipe."""
+"""A TD-VAE of moving digits of 8x8, the sizes of its recipe."""
 
 import math
 
 import keras
 import tensorflow as tf
 
+from benchmarks.subjects import by_hand
+from benchmarks.subjects.subject import Subject
+from benchmarks.subjects.subject import training
 from keras_vae import datasets
 from recipes import td_vae_gregor2019
 
-CONFIG = td_vae_gregor2019.Config()
-LEARNING_RATE = CONFIG.learning_rate
+
+class TDVAE(Subject):
+    """Two levels, an LSTM as belief network."""
+
+    defaults = td_vae_gregor2019.Config()
+    event_shape = (defaults.length, 8, 8, 1)
+    examples = 2000
+
+    def arrays(self, num):
+        images = datasets.load_arrays("digits").x_train
+        x, _ = datasets.moving_images(
+            (images > 0.5).astype("uint8"), num, self.event_shape[0]
+        )
+        return training(x)
+
+    def model(self):
+        return td_vae_gregor2019.build(self.sizes, self.event_shape[1:])
+
+    def objective(self):
+        return TDVAEObjective(self)
 
 
-def arrays(num):
-    """Videos to train on, as `datasets.Arrays`."""
-    images = datasets.load_arrays("digits").x_train
-    x, _ = datasets.moving_images(
-        (images > 0.5).astype("uint8"), num, CONFIG.length
+class TDVAEObjective(by_hand.Objective):
+    """Two levels; `_pair` has the layers of both."""
+
+    names = (
+        "loss",
+        "neg_elbo",
+        "reconstruction_loss",
+        "belief_kl_loss",
+        "transition_loss",
     )
-    return datasets.Arrays(x, None, x[:0], None, x[:1], None)
 
-
-def model_for(event_shape):
-    """The library's model, not compiled."""
-    return td_vae_gregor2019.build(CONFIG, event_shape[1:])
-
-
-class Objective:
-    """The same by hand for two levels, see `HandWrittenLoop`."""
-
-    names = ("reconstruction_loss", "belief_kl_loss", "transition_loss")
-    learning_rate = LEARNING_RATE
-
-    def __init__(self, event_shape):
-        self._steps, *event = event_shape
+    def __init__(self, subject):
+        super().__init__(subject)
+        sizes = self._sizes = subject.sizes
+        self._steps, *event = subject.event_shape
         self._pixels = math.prod(event)
-        self._low, self._top = CONFIG.latent_dims
-        state, belief = self._low + self._top, CONFIG.belief_units
-        (features,) = CONFIG.features
-        self._features = _dense(self._pixels, features, "relu")
+        self._low, self._top = sizes.latent_dims
+        state, belief = self._low + self._top, sizes.belief_units
+        (features,) = sizes.features
+        self._features = by_hand.dense(self._pixels, features, "relu")
         self._lstm = keras.layers.LSTM(belief, return_sequences=True)
         self._lstm.build((None, None, features))
         self._belief = self._pair(belief)
         self._smoothing = self._pair(2 * belief + state + 2)
         self._transition = self._pair(state + 2)
-        first, second = CONFIG.decoder_units
+        first, second = sizes.decoder_units
         self._decoder = [
-            _dense(state, first, "relu"),
-            _dense(first, second, "relu"),
-            _dense(second, self._pixels),
+            by_hand.dense(state, first, "relu"),
+            by_hand.dense(first, second, "relu"),
+            by_hand.dense(second, self._pixels),
         ]
-        parts = [self._features, self._lstm, *self._decoder]
-        for pair in (self._belief, self._smoothing, self._transition):
-            parts += [layer for block in pair for layer in block]
-        self.variables = [v for p in parts for v in p.trainable_variables]
+        parts = [self._lstm, *self._decoder, self._features]
+        for top, low in (self._belief, self._smoothing, self._transition):
+            parts += [*low, *top]
+        self.variables = by_hand.trainable(*parts)
 
     def _pair(self, width):
         """Layers of the top level's block, and of the low level's."""
-        hidden = CONFIG.hidden_units
+        hidden = self._sizes.hidden_units
         return [
-            (_dense(width + more, 2 * hidden), _dense(hidden, 2 * size))
+            (
+                by_hand.dense(width + more, 2 * hidden, dtype="float32"),
+                by_hand.dense(hidden, 2 * size, dtype="float32"),
+            )
             for size, more in ((self._top, 0), (self._low, self._top))
         ]
 
-    def terms(self, x):
-        batch, pairs = tf.shape(x)[0], CONFIG.num_pairs
+    def losses(self, x):
+        batch, pairs = tf.shape(x)[0], self._sizes.num_pairs
         flat = tf.reshape(x, [-1, self._steps, self._pixels])
-        beliefs = self._lstm(self._features(flat))
+        beliefs = tf.cast(self._lstm(self._features(flat)), "float32")
         count = batch * pairs
-        least, largest = CONFIG.jump_range
+        least, largest = self._sizes.jump_range
         jump = tf.random.uniform([count], least, largest + 1, "int32")
         spare = tf.cast(self._steps - jump, "float32")
         first = tf.cast(spare * tf.random.uniform([count]), "int32")
@@ -99,19 +116,19 @@ class Objective:
         logits = tf.concat([z_2, z_top_2], axis=-1)
         for layer in self._decoder:
             logits = layer(logits)
-        target = tf.gather_nd(flat, late)
-        loss = tf.reduce_sum(tf.nn.softplus(logits) - target * logits, axis=-1)
-        values = (loss, kl, ratio)
-        return {
-            name: tf.reduce_mean(tf.reshape(value, [pairs, batch]), axis=0)
-            for name, value in zip(self.names, values)
-        }
-
-
-def _dense(width, units, activation=None):
-    layer = keras.layers.Dense(units, activation)
-    layer.build((None, width))
-    return layer
+        loss = by_hand.cross_entropy(logits, tf.gather_nd(flat, late))
+        loss, kl, ratio = (
+            tf.reduce_mean(tf.reshape(value, [pairs, batch]), axis=0)
+            for value in (loss, kl, ratio)
+        )
+        total = loss + kl + ratio
+        return by_hand.minimise(
+            total,
+            neg_elbo=total,
+            reconstruction_loss=loss,
+            belief_kl_loss=kl,
+            transition_loss=ratio,
+        )
 
 
 def _normal(block, *inputs):
