@@ -6,6 +6,7 @@ import os
 import pathlib
 
 from keras_vae.callbacks.writing import atomic_file
+from keras_vae.callbacks.writing import remove_drafts
 
 # What may differ when a run goes on.
 _FREE = ("epochs", "out", "resume", "saved_models")
@@ -62,6 +63,8 @@ class RunDirectory:
             ValueError: If the folder holds a run and `resume` is False, or
                 it holds another run or none while `resume` is True.
         """
+        # A killed process may have left some, and nothing else.
+        remove_drafts(self.path)
         file = self.path / "config.json"
         new = json.loads(json.dumps({"recipe": recipe, "config": config}))
         if resume and file.exists():

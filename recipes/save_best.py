@@ -1,10 +1,10 @@
 """The best model so far, as a file that is never half written."""
 
-import os
 import pathlib
 
 import keras
 
+from keras_vae.callbacks.writing import atomic_path
 from keras_vae.callbacks.writing import is_chief
 
 
@@ -12,7 +12,8 @@ class SaveBest(keras.callbacks.Callback):
     """Saves the model whenever a log has its smallest value yet.
 
     As Keras's `ModelCheckpoint(save_best_only=True)`, but written beside and
-    renamed: a process killed while it writes leaves the earlier file.
+    renamed: a process killed while it writes, or a full disk, leaves the
+    earlier file.
 
     Args:
         path: The .keras file.
@@ -35,8 +36,5 @@ class SaveBest(keras.callbacks.Callback):
         self.best_epoch = epoch
         if not is_chief(self.model):
             return
-        draft = self.path.with_name(f".{self.path.name}.keras")
-        self.model.save(draft)
-        with open(draft, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(draft, self.path)
+        with atomic_path(self.path) as draft:
+            self.model.save(draft)

@@ -13,6 +13,7 @@ from keras_vae.arguments import positive_int
 from keras_vae.callbacks.non_finite_error import NonFiniteError
 from keras_vae.callbacks.writing import atomic_file
 from keras_vae.callbacks.writing import is_chief
+from keras_vae.callbacks.writing import remove_drafts
 
 _FORMAT = 1
 
@@ -57,6 +58,7 @@ class ExactBackup(keras.callbacks.Callback):
         ValueError: If `every_epochs` or `keep` is not positive; from `fit`,
             if a tracked callback comes later in the list, or if `path` holds
             backups of a run that was not restored.
+        OSError: From `fit`, if a backup cannot be written; it names the file.
         NonFiniteError: From `fit`, instead of writing NaN or infinity.
 
     Example:
@@ -261,9 +263,9 @@ class ExactBackup(keras.callbacks.Callback):
         files = self._files()
         # Later ones are damaged, or of a future that did not happen.
         end = files.index(newest) + 1
-        drafts = self.path.glob(".epoch-*.npz.*.tmp")
-        for file in [*files[: max(0, end - self.keep)], *files[end:], *drafts]:
+        for file in [*files[: max(0, end - self.keep)], *files[end:]]:
             file.unlink(missing_ok=True)
+        remove_drafts(self.path)
 
     def _file(self, epoch):
         return self.path / f"epoch-{epoch:08d}.npz"

@@ -4,35 +4,64 @@ import contextlib
 import os
 import pathlib
 
+_DRAFT = ".draft-"
+
 
 @contextlib.contextmanager
-def atomic_file(path):
-    """Open a binary file that appears under `path` whole, or not at all.
+def atomic_path(path):
+    """Give a place to write a file that then appears under `path` whole.
 
     Args:
         path: Where the file goes. Missing folders are made.
 
     Yields:
-        The open file. When the block ends it is flushed to disk and renamed;
-        when the block raises it is removed and `path` stays as it was.
+        The path to write to, in the same folder and with the same suffix.
+        When the block ends that file is flushed to disk and renamed; when the
+        block raises it is removed and `path` stays as it was.
+
+    Raises:
+        OSError: If the file cannot be written (a full disk, say); it names
+            `path`.
     """
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = path.with_name(f"{_DRAFT}{os.getpid()}-{path.name}")
     try:
-        with open(draft, "wb") as file:
-            yield file
-            file.flush()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield draft
+        with open(draft, "rb") as file:
             os.fsync(file.fileno())
         os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        if not isinstance(error, OSError):
+            raise
+        raise OSError(
+            error.errno,
+            f"this file could not be written: {error.strerror or error}",
+            str(path),
+        ) from error
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextlib.contextmanager
+def atomic_file(path):
+    """As `atomic_path`, but gives the open binary file."""
+    with atomic_path(path) as draft, open(draft, "wb") as file:
+        yield file
+
+
+def remove_drafts(folder):
+    """Removes what killed processes left half written, in all sub-folders.
+
+    Only where no other process writes.
+    """
+    for draft in pathlib.Path(folder).rglob(f"{_DRAFT}*"):
+        draft.unlink(missing_ok=True)
 
 
 def is_chief(model):

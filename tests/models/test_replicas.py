@@ -206,3 +206,115 @@ def test_noise_of_layers_inside_the_networks(where, mirrored):
     finally:
         del MODELS[where]
     assert_equal(one, two)
+
+
+# === Embeddings ===
+
+
+@keras.saving.register_keras_serializable(package="keras_vae_tests")
+class Looked(TermModel):
+    """Sums of rows of a table, of which each example takes some twice."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.table = keras.layers.Embedding(4, 2)
+        self.add_term("linear")
+
+    def build(self, input_shape):
+        self.table.build(input_shape)
+
+    def call(self, x, training=False):
+        return self.table(x)
+
+    def compute_terms(self, x, y, training):
+        # Gradients of one row that differ: its place in the sequence counts.
+        place = tf.range(1.0, 4.0)[:, tf.newaxis]
+        return {"linear": tf.reduce_sum(place * self.table(x), axis=(1, 2))}
+
+
+def step_of_table(optimizer, strategy):
+    with strategy.scope():
+        model = Looked(seed=0)
+        model.compile(optimizer())
+        model.build((None, 3))
+    x = np.array([[0, 0, 1], [1, 2, 2]])
+    before = keras.ops.convert_to_numpy(model.table.embeddings)
+    model.fit(x, batch_size=2, verbose=0)
+    return before - keras.ops.convert_to_numpy(model.table.embeddings)
+
+
+def test_repeated_rows_of_an_embedding_are_one_gradient(mirrored):
+    """Row 0: 1 + 2 of 2 examples; row 1: 3 + 1; row 2: 2 + 3; row 3 none."""
+    gradient = np.array([3.0, 4.0, 5.0, 0.0])[:, None] / 2 * np.ones(2)
+    clipped = gradient / np.linalg.norm(gradient)
+    for strategy in (tf.distribute.get_strategy(), mirrored):
+        plain = step_of_table(lambda: keras.optimizers.SGD(1.0), strategy)
+        np.testing.assert_allclose(plain, gradient, rtol=1e-5, atol=1e-6)
+        norm = step_of_table(
+            lambda: keras.optimizers.SGD(1.0, global_clipnorm=1.0), strategy
+        )
+        np.testing.assert_allclose(norm, clipped, rtol=1e-5, atol=1e-6)
+        # The first step of Adam is the learning rate, whatever the gradient.
+        adam = step_of_table(lambda: keras.optimizers.Adam(0.1), strategy)
+        np.testing.assert_allclose(
+            adam, 0.1 * np.sign(gradient), rtol=1e-4, atol=1e-6
+        )
+
+
+# === Accumulated gradients ===
+
+
+def autoencoder():
+    networks = keras_vae.networks
+    encoder = networks.mlp_encoder((4, 4, 1), units=(16, 3))
+    decoder = networks.mlp_decoder(3, (4, 4, 1), units=(16,))
+    return keras_vae.Autoencoder(encoder, decoder, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "settings"),
+    [
+        (keras.optimizers.SGD, {"momentum": 0.9}),
+        (keras.optimizers.SGD, {"global_clipnorm": 0.01}),
+        (keras.optimizers.Adam, {}),
+    ],
+    ids=["momentum", "clipped", "adam"],
+)
+def test_accumulated_steps_equal_one_of_the_joined_batch(optimizer, settings):
+    """Three steps of 4 examples against one of 12, three times."""
+    x = data("elbo", 36)
+    weights = []
+    for steps in (None, 3):
+        keras.utils.set_random_seed(1)
+        model = autoencoder()
+        model.compile(
+            optimizer(0.01, gradient_accumulation_steps=steps, **settings)
+        )
+        batch_size = 12 // (steps or 1)
+        model.fit(x, batch_size=batch_size, shuffle=False, verbose=0)
+        assert int(model.step) == 3 * (steps or 1)
+        weights.append([v.numpy() for v in model.trainable_weights])
+    for one, three in zip(*weights, strict=True):
+        np.testing.assert_allclose(three, one, atol=2e-6)
+
+
+def test_steps_between_change_nothing():
+    model = autoencoder()
+    model.compile(keras.optimizers.SGD(1.0, gradient_accumulation_steps=3))
+    model.build((None, 4, 4, 1))
+    before = [v.numpy() for v in model.trainable_weights]
+    model.fit(data("elbo", 8), batch_size=4, verbose=0)
+    for old, new in zip(before, model.trainable_weights, strict=True):
+        np.testing.assert_array_equal(new.numpy(), old)
+
+
+@pytest.mark.parametrize("scaled", [False, True], ids=["plain", "scaled"])
+def test_under_a_strategy_accumulation_is_an_error(mirrored, scaled):
+    with mirrored.scope():
+        model = autoencoder()
+        optimizer = keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)
+        if scaled:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        model.compile(optimizer)
+    with pytest.raises(ValueError, match="gradient_accumulation_steps=2"):
+        model.fit(data("elbo", 8), batch_size=4, verbose=0)

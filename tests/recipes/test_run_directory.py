@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import pytest
 
 from recipes.run_directory import RunDirectory
 from recipes.run_directory import next_free
+from tests.recipes import processes
+from tests.recipes import runs
 
 HOLD = """
 import sys
@@ -51,6 +54,18 @@ def test_a_folder_that_was_only_locked_is_empty(tmp_path):
     with RunDirectory(tmp_path):
         pass
     claim(tmp_path)
+
+
+def test_what_a_kill_left_half_written_is_removed(tmp_path):
+    (tmp_path / "backup").mkdir()
+    for name in (".draft-12-config.json", "backup/.draft-12-epoch-1.npz"):
+        (tmp_path / name).write_text("half")
+    with pytest.raises(ValueError, match="not empty"):
+        claim(tmp_path)
+    (tmp_path / "backup").rmdir()
+    (tmp_path / ".draft-13-config.json").write_text("half")
+    claim(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {".lock", "config.json"}
 
 
 def test_resume_needs_a_run(tmp_path):
@@ -110,3 +125,93 @@ def test_next_free_counts_on(tmp_path):
     os.mkdir(tmp_path / "r" / "7")
     (tmp_path / "r" / "notes").write_text("")
     assert next_free(tmp_path / "r") == tmp_path / "r" / "8"
+
+
+# === Whole runs ===
+
+
+def start(folder, epochs, resume=False, **kwargs):
+    # The rate is constant: it does not depend on the number of epochs.
+    argv = [
+        *("--smoke", "--deterministic", "--decay", "constant"),
+        *("--epochs", str(epochs), "--batch-size", "500"),
+        *("--out", str(folder / "run")),
+        *("--saved-models", str(folder / "saved_models")),
+    ]
+    if resume:
+        argv.append("--resume")
+    log = folder / "log"
+    return processes.start("vae_kingma2014", argv, log, **kwargs)
+
+
+def run(folder, *args, **kwargs):
+    processes.finish(start(folder, *args, **kwargs), folder)
+
+
+def refused(folder, *args, **kwargs):
+    """What a run says that ends with status 2."""
+    process = start(folder, *args, **kwargs)
+    process.join(300)
+    assert process.exitcode == 2, processes.said(folder)
+    # It follows the display of progress, which ends no line.
+    return re.findall("error: .*", (folder / "log").read_text())[-1]
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """Four epochs."""
+    folder = tmp_path_factory.mktemp("straight")
+    run(folder, 4)
+    return folder / "run"
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_a_run_and_costs_nothing(straight, tmp_path):
+    run(tmp_path, 2)
+    path = tmp_path / "run"
+    before = {p: p.read_bytes() for p in (path / "backup").iterdir()}
+    size = (path / "best.keras").stat().st_size // 2
+    line = refused(tmp_path, 4, resume=True, file_size=size)
+    assert "could not be written: File too large" in line
+    assert str(path / "best.keras") in line
+    assert {p: p.read_bytes() for p in (path / "backup").iterdir()} == before
+    assert not list(path.rglob(".draft-*"))
+    run(tmp_path, 4, resume=True)
+    runs.assert_same_run(straight, path)
+
+
+@pytest.mark.slow
+def test_a_damaged_backup_is_told_and_made_good(straight, tmp_path):
+    run(tmp_path, 3)
+    path = tmp_path / "run"
+    newest = path / "backup" / "epoch-00000003.npz"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    run(tmp_path, 4, resume=True)
+    said = (tmp_path / "log").read_text()
+    assert f"The backup {newest} is damaged" in said
+    runs.assert_same_run(straight, path)
+
+
+@pytest.mark.slow
+def test_two_runs_in_one_folder(straight, tmp_path):
+    path = tmp_path / "run"
+    first = start(tmp_path, 2000)
+    try:
+        while not (path / "backup" / "epoch-00000001.npz").exists():
+            first.join(0.05)
+            assert first.is_alive(), processes.said(tmp_path)
+        for resume in (False, True):
+            line = refused(tmp_path, 2000, resume=resume)
+            assert "Another process is writing this run" in line
+            (tmp_path / "log").unlink()
+        assert first.is_alive()
+    finally:
+        first.kill()
+        first.join()
+    assert first.exitcode == -signal.SIGKILL
+    epochs = 1 + len(runs.history(path))
+    run(tmp_path, epochs, resume=True)
+    rows = runs.history(path)
+    assert [int(row["epoch"]) for row in rows] == list(range(epochs))
+    before = runs.history(straight)
+    assert rows[: len(before)] == before[: len(rows)]
