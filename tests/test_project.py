@@ -51,7 +51,7 @@ def submodules(package):
     ("marker", "command"),
     [
         ("command: train", r"pip install -e \. && .*python -m recipes\.(\w+)"),
-        ("command: test", r'pip install -e "\.\[(test)\]" && .*/pytest -n 2 .*'),
+        ("command: test", r'pip install -e "\.\[(test)\]" && .*/pytest .*'),
     ],
 )
 def test_ci_runs_the_commands_of_the_readme(marker, command):
