@@ -42,12 +42,26 @@ class Data:
         return self.x_test[order], labels
 
     @classmethod
-    def of(cls, arrays, batch_size, seed, binarize=None, with_labels=False):
+    def of(
+        cls,
+        arrays,
+        batch_size,
+        seed,
+        binarize=None,
+        with_labels=False,
+        drop_remainder=False,
+    ):
         """Data of `datasets.Arrays`, see `datasets.from_arrays`."""
 
         def splits(**kwargs):
             return datasets.from_arrays(
-                arrays, with_labels, batch_size, binarize, seed, **kwargs
+                arrays,
+                with_labels,
+                batch_size,
+                binarize,
+                seed,
+                drop_remainder=drop_remainder,
+                **kwargs,
             )
 
         first = splits()

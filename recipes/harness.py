@@ -102,9 +102,11 @@ class Run:
             config.data, config.data_dir, config.validation_fraction
         )
 
-    def load(self, binarize=None, with_labels=False):
+    def load(self, binarize=None, with_labels=False, drop_remainder=False):
         """The image set of the settings, as `Data`."""
-        return self._data_of(self.arrays(), binarize, with_labels)
+        return self._data_of(
+            self.arrays(), binarize, with_labels, drop_remainder
+        )
 
     def data_of(self, x_train, x_validation, x_test, y_test=None):
         """Arrays, or dicts of them, such as codes of images, as `Data`."""
@@ -112,10 +114,17 @@ class Run:
             datasets.Arrays(x_train, None, x_validation, None, x_test, y_test)
         )
 
-    def _data_of(self, arrays, binarize=None, with_labels=False):
+    def _data_of(
+        self, arrays, binarize=None, with_labels=False, drop_remainder=False
+    ):
         config = self.config
         return Data.of(
-            arrays, config.batch_size, config.seed, binarize, with_labels
+            arrays,
+            config.batch_size,
+            config.seed,
+            binarize,
+            with_labels,
+            drop_remainder,
         )
 
     def compile(self, model, optimizer, data, **kwargs):

@@ -16,6 +16,7 @@ MNIST = {
     "validation_fraction": 0.01,
     "batch_size": 256,
     "epochs": 50,
+    "learning_rate": 2e-3,
     "latent_dims": (64, 32, 16, 8, 4),
     "units": (512, 256, 128, 64, 32),
 }
@@ -120,7 +121,9 @@ def train(recipe, config, build, paper):
         paper: dict of name to number, for `Run.finish`.
     """
     with harness.Run(recipe, config) as run:
-        data = run.load("dynamic")
+        # A last batch of a few images would spoil the statistics of batch
+        # normalisation at the end of every epoch.
+        data = run.load("dynamic", drop_remainder=True)
         counting = callbacks.UnitsPerLevel(
             data.examples(1000)[0], every=max(1, config.epochs // 50)
         )
@@ -131,14 +134,17 @@ def train(recipe, config, build, paper):
         model = run.fit(
             model, data, monitor=None, extra=[counting], stage="train"
         )
+        numbers = {}
         if config.fine_tune_epochs:
+            if run.chief:
+                numbers["test_nll_before"] = mean_nll(config, model, data)
             model = _fine_tune(config, run, model, data)
         if not run.chief:
             return
         _draw(config, run, model, data)
         run.finish(
             model,
-            evaluate(config, model, data),
+            evaluate(config, model, data) | numbers,
             paper,
             "The paper trained for 2000 epochs.",
         )
@@ -162,12 +168,15 @@ def _fine_tune(config, run, model, data):
     )
 
 
+def mean_nll(config, model, data):
+    """Mean importance-weighted bound of test images, its sign changed."""
+    x, _ = data.examples(config.num_test)
+    return -float(np.mean(model.log_likelihood(x, config.nll_samples)))
+
+
 def evaluate(config, model, data):
     """Numbers of the test images, by name."""
-    x, _ = data.examples(config.num_test)
-    numbers = {
-        "test_nll": -float(np.mean(model.log_likelihood(x, config.nll_samples)))
-    }
+    numbers = {"test_nll": mean_nll(config, model, data)}
     everything, _ = data.examples()
     terms = model.elbo_levels(everything)
     numbers["test_neg_elbo"] = float(sum(terms.values()).mean())
@@ -177,7 +186,8 @@ def evaluate(config, model, data):
         numbers[f"kl_{row.level}"] = row.kl
         numbers[f"active_units_{row.level}"] = row.active_kl
         numbers[f"active_units_variance_{row.level}"] = row.active_variance
-    numbers |= {"nll_samples": config.nll_samples, "num_test": len(x)}
+    numbers["nll_samples"] = config.nll_samples
+    numbers["num_test"] = config.num_test or len(everything)
     return numbers
 
 

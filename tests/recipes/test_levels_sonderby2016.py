@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from recipes import harness
 from recipes import hierarchical_vae_sonderby2016
 from recipes import ladder_vae_sonderby2016
 
@@ -54,6 +55,8 @@ def test_ladder_with_fine_tuning(tmp_path):
     check(numbers, tmp_path)
     # An importance-weighted bound of ten samples, below that of one.
     assert numbers["test_nll"] < numbers["test_neg_elbo"] + 1.0
+    assert np.isfinite(numbers["test_nll_before"])
+    assert numbers["test_nll_before"] != numbers["test_nll"]
     tuned = keras.saving.load_model(tmp_path / "run/fine_tune/best.keras")
     assert (tuned.num_samples, tuned.num_importance_samples) == (2, 10)
     assert tuned.inference_networks is not None
@@ -63,6 +66,21 @@ def test_ladder_with_fine_tuning(tmp_path):
         num=tf.constant(2), seed=tf.constant([1, 2])
     )["samples"]
     assert samples.shape == (2, 8, 8, 1)
+
+
+def test_training_has_no_small_last_batch(tmp_path, monkeypatch):
+    """Its statistics would be the last that batch normalisation sees."""
+    sizes = []
+
+    def train_on(self, model, data, **kwargs):
+        batches = data.train(0).take(2 * data.steps_per_epoch)
+        sizes.extend(len(x) for x in batches)
+        raise ValueError("seen enough")
+
+    monkeypatch.setattr(harness.Run, "fit", train_on)
+    with pytest.raises(SystemExit):
+        run(ladder_vae_sonderby2016, tmp_path)
+    assert set(sizes) == {50}
 
 
 @pytest.mark.parametrize("variant", ["plain", "batch_norm", "warm_up"])
