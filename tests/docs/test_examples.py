@@ -1,19 +1,22 @@
 """The examples of the pages run, one page after the other."""
 
-import pathlib
-import re
-
 import keras
 import numpy as np
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
-# The clients of the serving guide need a server, see tests/serving.
-PAGES = sorted(ROOT.glob("docs/models/*.md"))
+from tests.docs import pages
 
-
-def examples(page):
-    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.M | re.S)
+MODELS = sorted(pages.DOCS.glob("models/*.md"))
+#: The others have tests of their own: they need servers, or several processes,
+#: or change files.
+GUIDES = [
+    pages.DOCS / "guides" / f"{name}.md"
+    for name in (
+        "first_model",
+        "networks",
+        "distributions",
+    )
+]
 
 
 def few(data):
@@ -38,12 +41,13 @@ def short_training(monkeypatch):
     monkeypatch.setattr(keras.Model, "fit", short_fit)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_examples_run(page, short_training, tmp_path, monkeypatch):
+@pytest.mark.parametrize("page", MODELS, ids=lambda page: page.stem)
+def test_examples_of_models_run(page, short_training, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = examples(page)
-    assert found, "a page has an example"
-    names = {"__name__": "example"}
-    for number, code in enumerate(found):
-        # A reader copies the first, and goes on with the others.
-        exec(compile(code, f"{page.name}, example {number + 1}", "exec"), names)
+    pages.run_all(page)
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
+def test_guides_run_as_printed(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pages.run_all(page)
