@@ -15,6 +15,8 @@ GUIDES = [
         "first_model",
         "networks",
         "distributions",
+        "schedules",
+        "evaluation",
     )
 ]
 
