@@ -1,6 +1,12 @@
 """Checks of arguments that all packages share."""
 
 import numbers
+import os
+import pathlib
+import re
+
+#: Names that become the name of a file: without folders, and not hidden.
+PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}"
 
 
 def positive_int(name, value):
@@ -10,6 +16,30 @@ def positive_int(name, value):
             f"`{name}` must be a positive integer. Received: {name}={value!r}"
         )
     return int(value)
+
+
+def plain_name(name, value):
+    """Return `value`, or raise if it could lead out of a folder."""
+    if not isinstance(value, str) or not re.fullmatch(PLAIN_NAME, value):
+        raise ValueError(
+            f"`{name}` must be a plain name, without folders. "
+            f"Received: {name}={value!r}"
+        )
+    return value
+
+
+def checked_path(name, value):
+    """Return `value` as a `pathlib.Path`, or raise if it names no file.
+
+    The empty path would mean the current folder, and a path with a zero
+    byte is an error whose text does not say where it came from.
+    """
+    if not os.fspath(value) or "\0" in str(value):
+        raise ValueError(
+            f"`{name}` must be a path, not empty and without zero bytes. "
+            f"Received: {name}={value!r}"
+        )
+    return pathlib.Path(value)
 
 
 def positive_ints(name, values, length=None):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_vae.callbacks.writing import atomic_file
+from keras_vae.npz import read_npz
 
 _SPLITS = ("train", "validation", "test")
 
@@ -35,14 +36,31 @@ def extract(run, model, arrays, batch_size=500):
                 stored[_key(split, level, levels)] = values
         with atomic_file(path) as file:
             np.savez_compressed(file, **stored)
-    with np.load(path, allow_pickle=False) as stored:
-        return {
-            split: [
-                stored[_key(split, level, levels)]
-                for level in range(1, levels + 1)
-            ]
-            for split in _SPLITS
-        }
+    stored = read_npz(path)
+    found = {}
+    for split in _SPLITS:
+        keys = [_key(split, level, levels) for level in range(1, levels + 1)]
+        found[split] = [stored.get(key) for key in keys]
+        num = len(getattr(arrays, f"x_{split}"))
+        for key, values, shape, quantizer in zip(
+            keys, found[split], model.code_shapes(), model.quantizers
+        ):
+            _check(path, key, values, (num, *shape), quantizer.num_embeddings)
+    return found
+
+
+def _check(path, key, values, shape, size):
+    if (
+        values is None
+        or values.shape != shape
+        or values.dtype != np.int32
+        or (values.size and not 0 <= values.min() <= values.max() < size)
+    ):
+        raise ValueError(
+            f"The codes {key} must be int32 of shape {shape}, from 0 to "
+            f"{size - 1}; remove the file to encode the images again. "
+            f"Received: {path}"
+        )
 
 
 def _key(split, level, levels):

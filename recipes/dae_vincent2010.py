@@ -33,6 +33,7 @@ from keras_vae import visualization
 from recipes import harness
 from recipes import optimizers
 from recipes.probe import probe
+from recipes.save_best import load_best
 
 NOISE = {
     "masking": layers.MaskingNoise,
@@ -188,7 +189,7 @@ def fine_tune(config, run, arrays):
     with run.strategy.scope():
         # Read again: fine-tuning changes the layers of its stack.
         stack = [
-            keras.saving.load_model(run.path / stage_name(i) / "best.keras")
+            load_best(run.path / stage_name(i) / "best.keras")
             for i in range(len(config.units))
         ]
         noise = layers.MaskingNoise(config.fine_tuning_noise, config.seed)

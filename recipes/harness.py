@@ -37,6 +37,7 @@ from recipes.environment import environment
 from recipes.run_directory import RunDirectory
 from recipes.run_directory import next_free
 from recipes.save_best import SaveBest
+from recipes.save_best import load_best
 from recipes.settings import Config
 from recipes.settings import command_line
 
@@ -212,7 +213,7 @@ class Run:
         elif not self.chief:
             return None
         with self._scope_of_chief():
-            return keras.saving.load_model(path / "best.keras")
+            return load_best(path / "best.keras")
 
     def _open(self):
         config = self.config

@@ -6,6 +6,8 @@ import pathlib
 
 import tensorflow as tf
 
+from keras_vae.arguments import checked_path
+
 
 def check(config):
     """Raises a ValueError if settings contradict each other."""
@@ -13,6 +15,9 @@ def check(config):
         raise ValueError(
             f"`epochs` must be at least 1. Received: epochs={config.epochs}"
         )
+    for name in ("out", "saved_models"):
+        if getattr(config, name) is not None:
+            checked_path(name, getattr(config, name))
     if config.resume and config.out is None:
         raise ValueError(
             "`resume` needs the run directory, `out`. Received: out=None"

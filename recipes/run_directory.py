@@ -68,7 +68,7 @@ class RunDirectory:
         file = self.path / "config.json"
         new = json.loads(json.dumps({"recipe": recipe, "config": config}))
         if resume and file.exists():
-            self._compare(json.loads(file.read_text()), new)
+            self._compare(_read(file), new)
         elif resume:
             raise ValueError(
                 "There is no run to resume: config.json is missing. "
@@ -109,6 +109,27 @@ class RunDirectory:
         text = json.dumps(value, indent=2, default=lambda v: v.item()) + "\n"
         with atomic_file(self.path / name) as file:
             file.write(text.encode())
+
+
+def _read(file):
+    """What `claim` has written, or an error that names the file."""
+    try:
+        value = json.loads(file.read_bytes())
+    # Text that is no Unicode, no JSON, or too deep.
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"The settings of the run are damaged: {error}. Received: {file}"
+        ) from error
+    if (
+        not isinstance(value, dict)
+        or not isinstance(value.get("recipe"), str)
+        or not isinstance(value.get("config"), dict)
+    ):
+        raise ValueError(
+            "The settings of a run must be a recipe and its config. "
+            f"Received: {file}"
+        )
+    return value
 
 
 def next_free(folder):

@@ -1,4 +1,4 @@
-"""The best model so far, as a file that is never half written."""
+"""The best model so far, as a file that is never half written; its reading."""
 
 import pathlib
 
@@ -38,3 +38,27 @@ class SaveBest(keras.callbacks.Callback):
             return
         with atomic_path(self.path) as draft:
             self.model.save(draft)
+
+
+def load_best(path):
+    """The model that `SaveBest` has written, without trusting the file.
+
+    In Keras's safe mode: no code of the file is run, and no module is
+    imported that the file names.
+
+    Args:
+        path: The .keras file.
+
+    Raises:
+        OSError: If it cannot be opened.
+        ValueError: If it is damaged, or no such model; it names the file.
+    """
+    path = pathlib.Path(path)
+    path.open("rb").close()
+    try:
+        return keras.saving.load_model(path, safe_mode=True)
+    # What anyone may have written can fail in any way.
+    except Exception as error:
+        raise ValueError(
+            f"The model cannot be loaded: {error}. Received: {path}"
+        ) from error

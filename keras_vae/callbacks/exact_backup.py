@@ -14,8 +14,20 @@ from keras_vae.callbacks.non_finite_error import NonFiniteError
 from keras_vae.callbacks.writing import atomic_file
 from keras_vae.callbacks.writing import is_chief
 from keras_vae.callbacks.writing import remove_drafts
+from keras_vae.npz import read_npz
 
 _FORMAT = 1
+
+# What a backup holds beside its format.
+_KINDS = {
+    "epoch": int,
+    "stopped": bool,
+    "history": list,
+    "names": list,
+    "callbacks": list,
+    "descriptions": dict,
+    "variables": dict,
+}
 
 # State of Keras's own callbacks, which have no `get_state`. SwapEMAWeights
 # leaves the averaged weights in the model at the end of an epoch.
@@ -96,6 +108,7 @@ class ExactBackup(keras.callbacks.Callback):
         self.stopped = False
         self._history = []
         self._restored = None
+        self._restored_from = None
         self._owner = False
 
     # === Restore ===
@@ -127,7 +140,7 @@ class ExactBackup(keras.callbacks.Callback):
         for file in reversed(self._files()):
             try:
                 state = _load(file)
-            except Exception as error:  # A damaged zip file raises anything.
+            except (ValueError, OSError) as error:
                 warnings.warn(
                     f"The backup {file} is damaged ({error}); trying the one "
                     "before it.",
@@ -139,6 +152,7 @@ class ExactBackup(keras.callbacks.Callback):
             self.stopped = state["stopped"]
             self._history = state["history"]
             self._restored = state
+            self._restored_from = file
             return state["epoch"]
         if damaged:
             raise ValueError(
@@ -199,7 +213,15 @@ class ExactBackup(keras.callbacks.Callback):
             self._history = []
             return
         for callback, state in zip(self.callbacks, self._restored["callbacks"]):
-            _set_callback_state(callback, state)
+            try:
+                _set_callback_state(callback, state)
+            # It may have been written by anyone.
+            except Exception as error:
+                raise ValueError(
+                    f"The state of {type(callback).__name__} in the backup "
+                    f"{self._restored_from} cannot be restored: {error!r}. "
+                    f"Received: state={state!r}"
+                ) from error
 
     def on_epoch_begin(self, epoch, logs=None):
         self._restore_history()
@@ -324,8 +346,22 @@ def _set_callback_state(callback, state):
     if hasattr(callback, "set_state"):
         callback.set_state(state)
     else:
+        unknown = sorted(set(state) - set(_CALLBACK_STATE))
+        if unknown:
+            raise ValueError(f"no state of a callback of Keras: {unknown}")
         for name, value in state.items():
+            _check_callback_value(name, value)
             setattr(callback, name, value)
+
+
+def _check_callback_value(name, value):
+    if name == "best_weights":
+        sound = value is None or all(isinstance(v, np.ndarray) for v in value)
+    else:
+        number = np.asarray(0 if value is None else value)
+        sound = number.ndim == 0 and number.dtype.kind in "biuf"
+    if not sound:
+        raise ValueError(f"{name!r} is {value!r}")
 
 
 # === File ===
@@ -339,12 +375,39 @@ def _save(path, state):
 
 
 def _load(path):
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-        manifest, *arrays = [data[f"arr_{i}"] for i in range(len(data.files))]
-    state = _decode(json.loads(manifest.tobytes()), arrays)
-    if state.get("format") != _FORMAT:
-        raise ValueError(f"not a backup of format {_FORMAT}")
+    data = read_npz(path)
+    try:
+        manifest, *arrays = [data[f"arr_{i}"] for i in range(len(data))]
+        state = _decode(json.loads(manifest.tobytes()), arrays)
+        _check(state)
+    # What anyone may have written can be wrong in any way.
+    except Exception as error:
+        raise ValueError(f"no backup of format {_FORMAT}: {error!r}") from error
     return state
+
+
+def _check(state):
+    """Raises an error if a state is not of the form that `_save` gives it."""
+    if state["format"] != _FORMAT:
+        raise ValueError(f"it is of format {state['format']!r}")
+    for name, kind in _KINDS.items():
+        if not isinstance(state[name], kind):
+            raise ValueError(f"{name!r} is {state[name]!r}")
+    if state["epoch"] < 0:
+        raise ValueError(f"'epoch' is {state['epoch']}")
+    for row in state["history"]:
+        if not isinstance(row["epoch"], int) or not isinstance(
+            row["logs"], dict
+        ):
+            raise ValueError(f"'history' has {row!r}")
+    if len(state["callbacks"]) != len(state["names"]):
+        raise ValueError("'callbacks' and 'names' differ in length")
+    if list(state["variables"]) != list(state["descriptions"]):
+        raise ValueError("'variables' and 'descriptions' differ in names")
+    for name, values in state["variables"].items():
+        kinds = [[list(v.shape), v.dtype.name] for v in values]
+        if kinds != [kind for _, *kind in state["descriptions"][name]]:
+            raise ValueError(f"variables of {name!r} are not as described")
 
 
 def _encode(value, arrays):

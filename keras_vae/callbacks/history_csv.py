@@ -46,7 +46,7 @@ class HistoryCSV(keras.callbacks.Callback):
 
     def set_state(self, state):
         """Goes on after the rows of `state`."""
-        self._rows = list(state)
+        self._rows = [dict(row) for row in state]
 
     def _write(self):
         columns = dict.fromkeys(name for row in self._rows for name in row)

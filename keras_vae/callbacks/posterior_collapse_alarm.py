@@ -101,8 +101,8 @@ class PosteriorCollapseAlarm(keras.callbacks.Callback):
 
     def set_state(self, state):
         """Goes on from `state`."""
-        self._wait = state["wait"]
-        self._severity = state["severity"]
+        self._wait = np.asarray(state["wait"]).astype("int64", casting="safe")
+        self._severity = int(state["severity"])
 
 
 def _message(epoch, collapsed, total):

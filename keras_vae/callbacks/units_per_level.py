@@ -64,4 +64,5 @@ class UnitsPerLevel(keras.callbacks.Callback):
 
     def set_state(self, state):
         """Goes on from `state`."""
-        self._counts = state["counts"]
+        counts = state["counts"]
+        self._counts = None if counts is None else dict(counts)

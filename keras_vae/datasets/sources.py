@@ -7,7 +7,9 @@ import re
 import keras
 import numpy as np
 
+from keras_vae.arguments import PLAIN_NAME
 from keras_vae.datasets.arrays import Arrays
+from keras_vae.npz import read_npz
 
 DOWNLOADED = ("mnist", "fashion_mnist", "cifar10")
 KNOWN = ("digits", *DOWNLOADED, "tfds/<name>")
@@ -82,9 +84,8 @@ def load_arrays(name, data_dir=None, validation_fraction=None):
 
 def _read(name, data_dir):
     """Return where the data come from, and its arrays by key."""
-    part = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
     if not isinstance(name, str) or not re.fullmatch(
-        rf"{part}|tfds(/{part})+", name
+        rf"{PLAIN_NAME}|tfds(/{PLAIN_NAME})+", name
     ):
         raise ValueError(
             "`name` must be a plain name, without folders, or tfds/<name>. "
@@ -122,19 +123,7 @@ def _read(name, data_dir):
 
 def _read_npz(path):
     keys = [a + b for a in "xy" for b in ("", "_train", "_valid", "_test")]
-    with path.open("rb") as file:
-        try:
-            with np.load(file, allow_pickle=False) as arrays:
-                return {
-                    key: np.asarray(arrays[key])
-                    for key in arrays
-                    if key in keys
-                }
-        # A damaged archive can fail in any of a dozen ways.
-        except Exception as error:
-            raise ValueError(
-                f"{path} is damaged, or no .npz of plain arrays: {error}"
-            ) from error
+    return read_npz(path, keys)
 
 
 def _read_digits():

@@ -1,14 +1,17 @@
 """Sprites: binary images with known factors of variation."""
 
+import math
 import os
 import pathlib
-import zipfile
 
 import numpy as np
 
+from keras_vae.arguments import plain_name
 from keras_vae.arguments import positive_int
 from keras_vae.datasets.factor_images import FactorImages
 from keras_vae.datasets.factor_images import pack
+from keras_vae.npz import open_npz
+from keras_vae.npz import read_header
 
 _FACTORS = ("shape", "scale", "orientation", "x", "y")
 _DSPRITES = (3, 6, 40, 32, 32)
@@ -89,7 +92,8 @@ def load_dsprites(data_dir=None, name="dsprites.npz"):
 
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it does not hold these images, or no folder is given.
+        ValueError: If it does not hold these images, or no folder is given, or
+            the name is none of a file.
 
     Reference:
         Matthey, Higgins, Hassabis, Lerchner, 2017.
@@ -100,45 +104,32 @@ def load_dsprites(data_dir=None, name="dsprites.npz"):
             "`data_dir` must be the folder of the file, or KERAS_VAE_DATA be "
             f"set. Received: data_dir={data_dir!r}"
         )
-    path = pathlib.Path(folder) / name
-    if path.exists() and not zipfile.is_zipfile(path):
-        raise ValueError(
-            "The file must be an .npz archive, as `numpy.savez` writes. "
-            f"Received: {path}"
-        )
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        if "imgs.npy" not in names:
-            raise ValueError(
-                "The file must hold the array `imgs`. "
-                f"Received: {path} with {names}"
-            )
-        with archive.open("imgs.npy") as file:
-            return FactorImages(
-                _packed_rows(file, path), _DSPRITES, _FACTORS, (64, 64, 1)
-            )
+    path = pathlib.Path(folder) / plain_name("name", name)
+    with open_npz(path) as (archive, members):
+        if "imgs" not in members:
+            raise ValueError(f"it holds {sorted(members)}, and not `imgs`")
+        with archive.open(members["imgs"]) as file:
+            bits = _packed_rows(file, members["imgs"])
+    return FactorImages(bits, _DSPRITES, _FACTORS, (64, 64, 1))
 
 
-def _packed_rows(file, path):
+def _packed_rows(file, member):
     """Bits of the images of an .npy file, which is read row after row."""
-    version = np.lib.format.read_magic(file)
-    read_header = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }[version]
-    shape, fortran, dtype = read_header(file)
-    expected = (int(np.prod(_DSPRITES)), 64, 64)
+    shape, fortran, dtype = read_header(file, member)
+    expected = (math.prod(_DSPRITES), 64, 64)
     if shape != expected or fortran or dtype != np.uint8:
         raise ValueError(
-            f"`imgs` must be uint8 of shape {expected}. "
-            f"Received: {path} with {dtype} of shape {shape}"
+            f"`imgs` must be uint8 of shape {expected}, and is {dtype} of "
+            f"shape {shape}"
         )
     bits = np.empty((shape[0], 64 * 64 // 8), "uint8")
     for start in range(0, shape[0], _ROWS_AT_ONCE):
         count = min(_ROWS_AT_ONCE, shape[0] - start)
         data = file.read(count * 64 * 64)
         if len(data) < count * 64 * 64:
-            raise ValueError(f"`imgs` ends too early. Received: {path}")
+            raise ValueError("`imgs` ends too early")
         rows = np.frombuffer(data, "uint8").reshape(count, 64, 64, 1)
         bits[start : start + count] = pack(rows)
+    # At the end, not before, the checksum is compared.
+    file.read(1)
     return bits

@@ -105,9 +105,9 @@ def _inspect(path, request):
         print(version)
         for signature in signatures.values():
             print()
-            _print(signature)
+            _print(version, signature)
     elif request in signatures:
-        print(signatures[request].request())
+        print(_request(version, signatures[request]))
     else:
         raise ValueError(
             f"--request must be one of {', '.join(signatures)}. "
@@ -144,13 +144,21 @@ def _config(paths, labels, base_path):
     print(models_config(paths, by_model, base_path), end="")
 
 
-def _print(signature):
+def _request(version, signature):
+    try:
+        return signature.request()
+    # Its shapes were written by somebody.
+    except ValueError as error:
+        raise ValueError(f"{error}, path={str(version)!r}") from error
+
+
+def _print(version, signature):
     print(signature.name)
     for kind, specs in (("in", signature.inputs), ("out", signature.outputs)):
         for name, spec in specs.items():
             print(f"  {kind:9}{name:16} {describe(spec)}")
     print(f"  {'batching':9}{_batching(signature)}")
-    line = f"  {'POST':9}{signature.request()}"
+    line = f"  {'POST':9}{_request(version, signature)}"
     if len(line) > _WIDTH:
         line = line[: _WIDTH - 3] + "..."
     print(line)

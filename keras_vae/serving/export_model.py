@@ -31,7 +31,8 @@ def export_model(model, path):
         The `pathlib.Path` of the version, `path/1` for the first.
 
     Raises:
-        ValueError: if `model` has no signatures or is not built.
+        ValueError: if `model` has no signatures or is not built, or `path` is
+            empty.
         OSError: (a subclass such as `PermissionError`) if `path` is not a
             folder that can be written; known before anything is traced.
 

@@ -52,16 +52,14 @@ def read_signatures(version):
         ) from error
     # As the server and the C runtime choose.
     graphs = [g for g in parsed.meta_graphs if "serve" in g.meta_info_def.tags]
-    signatures = (
-        {
-            name: Signature(name, _specs(found.inputs), _specs(found.outputs))
-            for name, found in sorted(graphs[0].signature_def.items())
-            # TensorFlow keeps an operation there, which takes nothing.
-            if not name.startswith("__")
-        }
-        if graphs
-        else {}
-    )
+    try:
+        signatures = _signatures(graphs[0]) if graphs else {}
+    # A type that does not exist, or a size below zero.
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            "saved_model.pb is damaged, in its signatures: "
+            f"{error}. Received: path={str(version)!r}"
+        ) from error
     if not signatures:
         raise ValueError(
             "saved_model.pb must have signatures under the tag 'serve'. "
@@ -70,10 +68,21 @@ def read_signatures(version):
     return signatures
 
 
-def _specs(tensors):
+def _signatures(graph):
     return {
-        name: tf.TensorSpec(
-            tf.TensorShape(info.tensor_shape), info.dtype, info.name
-        )
-        for name, info in sorted(tensors.items())
+        name: Signature(name, _specs(found.inputs), _specs(found.outputs))
+        for name, found in sorted(graph.signature_def.items())
+        # TensorFlow keeps an operation there, which takes nothing.
+        if not name.startswith("__")
     }
+
+
+def _specs(tensors):
+    return {name: _spec(info) for name, info in sorted(tensors.items())}
+
+
+def _spec(info):
+    shape = tf.TensorShape(info.tensor_shape)
+    if shape.rank is not None and min(filter(None, shape), default=0) < 0:
+        raise ValueError(f"a tensor of shape {shape}")
+    return tf.TensorSpec(shape, info.dtype, info.name)

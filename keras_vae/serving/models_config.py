@@ -1,10 +1,10 @@
 """The list of models that a model server reads."""
 
-import pathlib
 import re
 
 from google.protobuf import text_encoding
 
+from keras_vae.arguments import checked_path
 from keras_vae.serving.versions import version_folder
 from keras_vae.serving.versions import version_numbers
 
@@ -66,7 +66,7 @@ def models_config(paths, labels=None, base_path=None):
     """
     folders = {}
     for path in paths:
-        folder = pathlib.Path(path).resolve()
+        folder = checked_path("paths", path).resolve()
         name = _checked(folder.name, "The name of a model, that of its folder,")
         if name in folders:
             raise ValueError(

@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import tempfile
 
+from keras_vae.arguments import checked_path
 from keras_vae.serving.versions import version_numbers
 
 _PREFIX = ".export-"
@@ -31,6 +32,8 @@ def publish_version(path, write):
     Raises:
         OSError: (a subclass such as `PermissionError`) before `write` is
             called, if versions cannot be written into `path`.
+        ValueError: before `write` is called, if `path` is empty or has zero
+            bytes.
 
     Example:
 
@@ -42,7 +45,7 @@ def publish_version(path, write):
     ['1', '2', '3']
     >>> folder.cleanup()
     """
-    path = pathlib.Path(path)
+    path = checked_path("path", path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         # Within `path`, so on its filesystem: a rename across two copies.

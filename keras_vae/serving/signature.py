@@ -2,8 +2,22 @@
 
 import dataclasses
 import json
+import math
 
 import numpy as np
+import tensorflow as tf
+
+#: Bytes of one input. A file may claim any shape.
+LARGEST_EXAMPLE = 2**30
+
+_NUMBERS = {
+    tf.as_dtype(name)
+    for name in (
+        *("bool", "bfloat16", "float16", "float32", "float64"),
+        *("int8", "int16", "int32", "int64"),
+        *("uint8", "uint16", "uint32", "uint64"),
+    )
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +66,15 @@ class Signature:
         """The smallest valid inputs: a dict of name to NumPy array.
 
         Counts and other scalars are one, all else is zero.
+
+        Raises:
+            ValueError: if an input is of unknown rank, is not made of
+                numbers, or takes more than a gigabyte.
         """
-        return {name: _example(spec) for name, spec in self.inputs.items()}
+        return {
+            name: _example(f"{self.name}: input `{name}`", spec)
+            for name, spec in self.inputs.items()
+        }
 
     def request(self):
         """Body of a REST request with the `example`, a str of JSON."""
@@ -61,8 +82,14 @@ class Signature:
         return json.dumps({"signature_name": self.name, "inputs": inputs})
 
 
-def _example(spec):
-    shape = [size or 1 for size in spec.shape.as_list()]
+def _example(what, spec):
+    known = spec.shape.rank is not None and spec.dtype in _NUMBERS
+    shape = [size or 1 for size in spec.shape.as_list()] if known else []
+    if not known or math.prod(shape) * spec.dtype.size > LARGEST_EXAMPLE:
+        raise ValueError(
+            f"{what} must be numbers of known rank, at most "
+            f"{LARGEST_EXAMPLE} bytes. Received: {describe(spec)}"
+        )
     make = np.zeros if shape else np.ones
     return make(shape, spec.dtype.as_numpy_dtype)
 

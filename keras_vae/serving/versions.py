@@ -4,6 +4,8 @@ import os
 import pathlib
 import re
 
+from keras_vae.arguments import checked_path
+
 
 def version_numbers(path):
     """Names that a model server reads as versions, as sorted ints.
@@ -44,7 +46,7 @@ def find_version(path):
         OSError: if `path` does not exist, is a file, or cannot be read.
         ValueError: if it holds neither a SavedModel nor a version.
     """
-    path = pathlib.Path(path)
+    path = checked_path("path", path)
     names = os.listdir(path)
     if "saved_model.pb" in names:
         return path

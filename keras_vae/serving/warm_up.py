@@ -4,12 +4,15 @@ The first request of a signature is slow: TensorFlow prepares its graph then.
 TensorFlow Serving runs the requests of this file before it takes others.
 """
 
+import math
+
 import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework import tensor_pb2
 
 from keras_vae.serving.prediction_log import PredictionLog
+from keras_vae.serving.signature import LARGEST_EXAMPLE
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 
@@ -68,13 +71,20 @@ def read_warm_up(version):
         ) from error
 
 
+def _array(tensor):
+    # One number may stand for many: a few bytes for any amount of memory.
+    sizes = [dim.size for dim in tensor.tensor_shape.dim]
+    size = math.prod(sizes) * tf.as_dtype(tensor.dtype).size
+    if min(sizes, default=0) < 0 or size > LARGEST_EXAMPLE:
+        raise ValueError(f"an array of shape {sizes}")
+    return np.asarray(tf.make_ndarray(tensor))
+
+
 def _read(record):
     request = PredictionLog.FromString(record).predict_log.request
     inputs = {
-        name: np.asarray(
-            tf.make_ndarray(
-                tensor_pb2.TensorProto.FromString(tensor.SerializeToString())
-            )
+        name: _array(
+            tensor_pb2.TensorProto.FromString(tensor.SerializeToString())
         )
         for name, tensor in request.inputs.items()
     }
