@@ -1,0 +1,68 @@
+"""One model at a time, measured as all others."""
+
+import json
+import math
+
+import pytest
+
+from recipes import leaderboard
+
+
+def run(folder, *flags):
+    leaderboard.main(
+        [
+            *("--smoke", "--out", str(folder / "run")),
+            *("--saved-models", str(folder / "saved_models")),
+            *flags,
+        ]
+    )
+    return json.loads((folder / "run" / "metrics.json").read_text())["numbers"]
+
+
+@pytest.mark.parametrize("model", ["vamp_prior", "ladder", "vq_vae"])
+def test_binary_pixels(model, tmp_path):
+    numbers = run(tmp_path, "--model", model)
+    bound = numbers["rate"] + numbers["distortion"]
+    # Ten importance samples against one; codes have the bound alone.
+    assert 0.0 < numbers["nll"] < bound + 1.0
+    assert bound < 2 * 64 * math.log(2.0)
+    assert numbers["parameters"] > 0
+    assert numbers["images_per_second"] > 0
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["iwae", "pixel_snail", pytest.param("diffusion", marks=pytest.mark.slow)],
+)
+def test_grey_pixels(model, tmp_path):
+    numbers = run(tmp_path, "--model", model, "--pixels", "grey")
+    # 17 grey levels take at most about as many bits without any model.
+    assert 0.0 < numbers["nll_bits"] < 3 * math.log2(17)
+    assert "nll" not in numbers
+    if model != "pixel_snail":
+        assert numbers["rate_bits"] > 0.0
+
+
+def test_the_same_time_for_all():
+    config = leaderboard.Config(model="vae", minutes=2.0)
+    paces = leaderboard.EPOCHS_PER_MINUTE["vae"]
+    assert leaderboard.epochs_of(config, 60_000) == round(2.0 * paces[0])
+    assert leaderboard.epochs_of(config, 6_000) == round(20.0 * paces[0])
+    config = leaderboard.Config(model="pixel_snail", minutes=0.1)
+    assert leaderboard.epochs_of(config, 60_000) == 1
+    config = leaderboard.Config(epochs=3)
+    assert leaderboard.epochs_of(config, 60_000) == 3
+
+
+def test_bits():
+    numbers = {"nll": 64 * math.log(2.0), "active_units": 3}
+    assert leaderboard.in_bits(numbers, (8, 8, 1)) == {
+        "nll_bits": pytest.approx(1.0),
+        "active_units": 3,
+    }
+
+
+def test_diffusion_has_no_binary_pixels(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run(tmp_path, "--model", "diffusion")
+    assert "`pixels` must be grey" in capsys.readouterr().err
