@@ -33,6 +33,7 @@ FLAGS = {
     "iwae_burda2016": ("--epochs", "13"),
     "k_sparse_ae_makhzani2014": ("--epochs", "7"),
     "ladder_vae_sonderby2016": ("--epochs", "7", "--fine-tune-epochs", "6"),
+    "leaderboard": ("--model", "vq_vae", "--epochs", "6"),
     "pixel_snail_chen2018": ("--epochs", "13"),
     "sparse_ae_ng2011": ("--epochs", "13"),
     "td_vae_gregor2019": ("--epochs", "5"),

@@ -1,11 +1,21 @@
 """The page of results holds what the files of the runs hold."""
 
+import importlib.util
 import json
+import pathlib
 import tomllib
 
 import pytest
 
-from recipes import results_page
+FILE = pathlib.Path(__file__).parents[2] / "docs/results_page.py"
+
+
+@pytest.fixture(scope="module")
+def results_page():
+    spec = importlib.util.spec_from_file_location("results_page", FILE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def write(folder, name, numbers, paper=None, seed=0, command="python -m r"):
@@ -28,7 +38,7 @@ def rows(text):
     ][2:]
 
 
-def test_the_page_is_what_its_files_make():
+def test_the_page_is_what_its_files_make(results_page):
     folder = results_page.DOCS / "results"
     tables = tomllib.loads((folder / "tables.toml").read_text())
     page = (results_page.DOCS / "results.md").read_text()
@@ -37,7 +47,7 @@ def test_the_page_is_what_its_files_make():
         assert f"<!-- table: {name} -->" in page
 
 
-def test_a_row_for_each_command(tmp_path):
+def test_a_row_for_each_command(results_page, tmp_path):
     write(tmp_path, "a-1", {"nll": 87.6617, "units": 23}, {"nll": 85.54})
     write(tmp_path, "a-2", {"nll": 0.0}, command="python -m r --k 5")
     description = {
@@ -49,7 +59,7 @@ def test_a_row_for_each_command(tmp_path):
     assert second[:3] == ["`python -m r --k 5`", "0.00", ""]
 
 
-def test_seeds_become_one_row(tmp_path):
+def test_seeds_become_one_row(results_page, tmp_path):
     for seed, nll in enumerate((1.0, 2.0, 3.0)):
         command = f"python -m r --seed {seed} --out 'a folder' --resume"
         write(tmp_path, f"a-{seed}", {"nll": nll}, seed=seed, command=command)
@@ -58,7 +68,7 @@ def test_seeds_become_one_row(tmp_path):
     assert row == ["`python -m r`", "2.00 ± 1.00", "5", "0, 1, 2", "11, 12"]
 
 
-def test_a_row_for_each_quantity(tmp_path):
+def test_a_row_for_each_quantity(results_page, tmp_path):
     write(tmp_path, "a", {"x": 0.0123, "kl_1": 2.0, "kl_2": 30.0}, {"x": 0.02})
     description = {
         "files": ["a"],
@@ -72,7 +82,7 @@ def test_a_row_for_each_quantity(tmp_path):
     assert "`python -m r`: seed 0, 5 epochs" in text
 
 
-def test_a_run_is_kept_without_its_paths(tmp_path):
+def test_a_run_is_kept_without_its_paths(results_page, tmp_path):
     (tmp_path / "results").mkdir()
     (tmp_path / "results.md").write_text(
         "<!-- table: t -->\nold\n<!-- end -->\nprose\n"
@@ -94,7 +104,7 @@ def test_a_run_is_kept_without_its_paths(tmp_path):
     assert page.endswith("<!-- end -->\nprose\n")
 
 
-def test_what_is_missing_is_an_error(tmp_path):
+def test_what_is_missing_is_an_error(results_page, tmp_path):
     with pytest.raises(ValueError, match="No file of results: b.json"):
         results_page.table({"files": ["b"], "columns": []}, tmp_path)
     write(tmp_path, "a", {"x": 1.0})

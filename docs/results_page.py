@@ -1,7 +1,7 @@
 """The tables of docs/results.md, from the numbers that the runs wrote.
 
-    python -m recipes.results_page
-    python -m recipes.results_page --keep RUN_DIRECTORY NAME
+    python docs/results_page.py
+    python docs/results_page.py --keep RUN_DIRECTORY NAME
 
 Between `<!-- table: NAME -->` and `<!-- end -->` the page gets the table NAME
 of docs/results/tables.toml, made of the metrics.json files kept in that folder:
@@ -20,7 +20,7 @@ import shlex
 import statistics
 import tomllib
 
-DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
+DOCS = pathlib.Path(__file__).resolve().parent
 _PATHS = {"--out", "--saved-models", "--data-dir"}
 _SECTION = re.compile(
     r"(<!-- table: (?P<name>\S+) -->\n).*?(<!-- end -->)", re.DOTALL
@@ -204,7 +204,7 @@ def keep(run_directory, name, folder):
 
 def main(argv=None, docs=DOCS):
     parser = argparse.ArgumentParser(
-        prog="python -m recipes.results_page",
+        prog="python docs/results_page.py",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
