@@ -4,12 +4,15 @@ import numbers
 import os
 import pathlib
 import re
+from typing import Any
+
+from keras_vae.typing import PathLike
 
 #: Names that become the name of a file: without folders, and not hidden.
 PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}"
 
 
-def positive_int(name, value):
+def positive_int(name: str, value: Any) -> int:
     """Return `value` as an int, or raise if it is not a positive integer."""
     if not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(
@@ -18,7 +21,7 @@ def positive_int(name, value):
     return int(value)
 
 
-def plain_name(name, value):
+def plain_name(name: str, value: Any) -> str:
     """Return `value`, or raise if it could lead out of a folder."""
     if not isinstance(value, str) or not re.fullmatch(PLAIN_NAME, value):
         raise ValueError(
@@ -28,7 +31,7 @@ def plain_name(name, value):
     return value
 
 
-def checked_path(name, value):
+def checked_path(name: str, value: PathLike) -> pathlib.Path:
     """Return `value` as a `pathlib.Path`, or raise if it names no file.
 
     The empty path would mean the current folder, and a path with a zero
@@ -42,7 +45,9 @@ def checked_path(name, value):
     return pathlib.Path(value)
 
 
-def positive_ints(name, values, length=None):
+def positive_ints(
+    name: str, values: Any, length: int | None = None
+) -> tuple[int, ...]:
     """Return `values` as a tuple of `length` (or at least one) such ints."""
     try:
         sizes = tuple(positive_int(name, value) for value in values)

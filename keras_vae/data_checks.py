@@ -1,11 +1,15 @@
 """What can be said about data before training starts."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.typing import Array
 
-def first_arrays(x, y, argument):
+
+def first_arrays(x: Any, y: Any, argument: str) -> tuple[Any, Any]:
     """(x, y) as NumPy arrays: whole arrays, or a data set's first batch.
 
     Returns (None, None) for sources that cannot be looked at twice.
@@ -32,7 +36,7 @@ def first_arrays(x, y, argument):
     return x, None if y is None else np.asarray(y)
 
 
-def check_target(x, y):
+def check_target(x: Any, y: Any) -> None:
     """y is a target for x, not a label."""
     if y is None or isinstance(x, dict):
         return
@@ -45,7 +49,7 @@ def check_target(x, y):
         )
 
 
-def check_finite(array, argument):
+def check_finite(array: Array, argument: str) -> None:
     """No NaN and no infinity in a float array."""
     if np.issubdtype(array.dtype, np.floating):
         bad = array.size - np.count_nonzero(np.isfinite(array))
@@ -56,7 +60,7 @@ def check_finite(array, argument):
             )
 
 
-def check_dtype(array, argument):
+def check_dtype(array: Array, argument: str) -> None:
     """Floats; integers would be truncated or scaled silently elsewhere."""
     if not np.issubdtype(array.dtype, np.floating):
         raise ValueError(

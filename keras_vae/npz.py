@@ -7,14 +7,22 @@ the file.
 import contextlib
 import math
 import zipfile
+from collections.abc import Collection
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+
+from keras_vae.typing import Array
+from keras_vae.typing import PathLike
 
 # Deflate makes at most this many bytes of one.
 _EXPANSION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1032}
 
 
-def read_npz(path, wanted=None):
+def read_npz(
+    path: PathLike, wanted: Collection[str] | None = None
+) -> dict[str, Array]:
     """Read arrays from an .npz file.
 
     Nothing is unpickled, and no more memory is taken than the bytes of the
@@ -40,7 +48,9 @@ def read_npz(path, wanted=None):
 
 
 @contextlib.contextmanager
-def open_npz(path):
+def open_npz(
+    path: PathLike,
+) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
     """Open an .npz file; what goes wrong inside becomes a ValueError.
 
     Args:
@@ -70,7 +80,9 @@ def open_npz(path):
             ) from error
 
 
-def read_header(stream, member):
+def read_header(
+    stream: Any, member: zipfile.ZipInfo
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Read the header of an array.
 
     Args:
@@ -108,7 +120,7 @@ def read_header(stream, member):
     return shape, fortran, dtype
 
 
-def _read(archive, member):
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     with archive.open(member) as stream:
         read_header(stream, member)
     with archive.open(member) as stream:

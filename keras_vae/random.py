@@ -12,10 +12,16 @@ import math
 import numbers
 import random as python_random
 import threading
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from keras_vae.typing import Scalar
+from keras_vae.typing import Seed
 
 _ACTIVE = threading.local()
 
@@ -23,13 +29,13 @@ _ACTIVE = threading.local()
 _POSITIVE = 0x7FFFFFFF
 
 
-def num_replicas():
+def num_replicas() -> int:
     """Number of replicas in sync where this is called (1 outside a step)."""
     context = tf.distribute.get_replica_context()
     return context.num_replicas_in_sync if context else 1
 
 
-def all_reduce_sum(tensors):
+def all_reduce_sum(tensors: Any) -> Any:
     """Sum of `tensors` (any structure) over the replicas.
 
     The gradient of this operation is itself such a sum.
@@ -40,7 +46,7 @@ def all_reduce_sum(tensors):
     return context.all_reduce(tf.distribute.ReduceOp.SUM, tensors)
 
 
-def global_span(rows):
+def global_span(rows: Scalar) -> tuple[tf.Tensor, tf.Tensor]:
     """Where the `rows` of this replica lie in the global batch.
 
     Args:
@@ -62,12 +68,12 @@ def global_span(rows):
     return first, tf.reduce_sum(sizes)
 
 
-def fresh_seed():
+def fresh_seed() -> int:
     """An int seed from Python's generator (`keras.utils.set_random_seed`)."""
     return python_random.getrandbits(31)
 
 
-def spawn_seeds(seed, count):
+def spawn_seeds(seed: int | None, count: int) -> list[int]:
     """Return `count` seeds that follow from one, drawn if that is None.
 
     It is then drawn from Python's generator, which
@@ -84,7 +90,7 @@ def spawn_seeds(seed, count):
     return [int(s >> 1) for s in seeds]
 
 
-def as_seed(seed):
+def as_seed(seed: Seed) -> tf.Tensor:
     """Returns `seed` as an int32 tensor of shape (2,).
 
     Args:
@@ -96,16 +102,16 @@ def as_seed(seed):
     if isinstance(seed, int):
         low, high = seed & _POSITIVE, (seed >> 31) & _POSITIVE
         return tf.constant([low, high], "int32")
-    seed = tf.convert_to_tensor(seed)
-    if seed.shape.rank != 1 or seed.shape[0] != 2 or not seed.dtype.is_integer:
+    pair = tf.convert_to_tensor(seed)
+    if pair.shape.rank != 1 or pair.shape[0] != 2 or not pair.dtype.is_integer:
         raise ValueError(
             "`seed` must be None, an int or two integers (stateless). "
-            f"Received: seed={seed}"
+            f"Received: seed={pair}"
         )
-    return seed
+    return pair
 
 
-def step_seed(seed, phase, step):
+def step_seed(seed: int, phase: str, step: Scalar) -> tf.Tensor:
     """Seed of one step: int32 of shape (2,).
 
     Args:
@@ -118,7 +124,7 @@ def step_seed(seed, phase, step):
     return tf.stack([tf.constant(key), tf.cast(step, "int32")])
 
 
-def fold_in(seed, index):
+def fold_in(seed: tf.Tensor, index: Scalar) -> tf.Tensor:
     """The seed number `index` that follows from `seed`: int32 of shape (2,).
 
     As TensorFlow's function of that name, whose numbers under XLA are others
@@ -141,36 +147,40 @@ class Noise:
             given, draws along the batch axis are slices of global draws.
     """
 
-    def __init__(self, seed, rows=None):
+    def __init__(self, seed: tf.Tensor, rows: Scalar | None = None) -> None:
         self._seed = seed
         self._site = 0
         self._span = None
         if rows is not None and num_replicas() > 1:
             self._span = (rows, *global_span(rows))
 
-    def fold(self, index):
+    def fold(self, index: Scalar) -> "Noise":
         """Independent noise of the same rows, for iteration `index`."""
         noise = Noise(fold_in(self.next_seed(), index))
         noise._span = self._span
         return noise
 
-    def next_seed(self):
+    def next_seed(self) -> tf.Tensor:
         """Seed of the next draw site; equal on all replicas."""
         self._site += 1
         return fold_in(self._seed, self._site)
 
-    def normal(self, shape, axis=0):
+    def normal(
+        self, shape: Sequence[Scalar] | tf.Tensor, axis: int = 0
+    ) -> tf.Tensor:
         """Standard normal, float32; `axis` is the batch axis of `shape`."""
         # The middles of 2**23 intervals: never -1 or 1, where erfinv is not
         # finite. The largest magnitude is 5.3.
         middle = (self._integers(shape, axis) + 0.5) * 2.0**-22 - 1.0
         return math.sqrt(2.0) * tf.math.erfinv(middle)
 
-    def uniform(self, shape, axis=0):
+    def uniform(
+        self, shape: Sequence[Scalar] | tf.Tensor, axis: int = 0
+    ) -> tf.Tensor:
         """Uniform in [0, 1), float32; `axis` is the batch axis of `shape`."""
         return self._integers(shape, axis) * 2.0**-23
 
-    def shared_uniform(self, shape):
+    def shared_uniform(self, shape: Sequence[Scalar] | tf.Tensor) -> tf.Tensor:
         """Uniform in [0, 1), float32, no axis of the batch.
 
         The numbers are those of all replicas, see `current_noise`.
@@ -213,7 +223,7 @@ def _bits(shape, seed, dtype):
 
 
 @contextlib.contextmanager
-def noise_scope(noise):
+def noise_scope(noise: Noise) -> Iterator[Noise]:
     """Makes `noise` the one that layers draw from (this thread only)."""
     outer = getattr(_ACTIVE, "noise", None)
     _ACTIVE.noise = noise
@@ -223,7 +233,10 @@ def noise_scope(noise):
         _ACTIVE.noise = outer
 
 
-def current_noise(seed_generator=None, shared=False):
+def current_noise(
+    seed_generator: keras.random.SeedGenerator | None = None,
+    shared: bool = False,
+) -> Noise:
     """The noise of the enclosing model step, else one from `seed_generator`.
 
     Keras's generators hold equal states on all replicas: alone, the replica's

@@ -1,7 +1,16 @@
 """Objects by name, for arguments that take either."""
 
+from collections.abc import Mapping
+from typing import Any
 
-def lookup(value, base, by_name, argument, **kwargs):
+
+def lookup(
+    value: Any,
+    base: type,
+    by_name: Mapping[str, type],
+    argument: str,
+    **kwargs: Any,
+) -> Any:
     """`value` if it is a `base`, else a new object of the class it names.
 
     Args:

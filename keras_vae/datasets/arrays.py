@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Self
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Arrays:
     y_test: np.ndarray | None
 
     @property
-    def pixel_max(self):
+    def pixel_max(self) -> int:
         """The pixel value that stands for 1: 255 in uint8 grey images."""
         x = self.x_train
         if isinstance(x, dict):
@@ -41,7 +42,7 @@ class Arrays:
         grey = x.dtype == np.uint8 and x.max() > 1
         return 255 if grey else 1
 
-    def as_float32(self):
+    def as_float32(self) -> Self:
         """The same with float32 images in [0, 1], as pipelines yield them."""
         splits = ("x_train", "x_validation", "x_test")
         scale = np.float32(self.pixel_max)

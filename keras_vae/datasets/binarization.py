@@ -4,13 +4,17 @@ import numbers
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
+
+from keras_vae.typing import Array
+from keras_vae.typing import TensorLike
 
 ROWS = 4096
 
 fold_in = tf.random.experimental.stateless_fold_in
 
 
-def bernoulli(probabilities, key):
+def bernoulli(probabilities: TensorLike, key: TensorLike) -> tf.Tensor:
     """Draw pixels in {0, 1} that are 1 with the given probabilities."""
     uniform = tf.random.stateless_uniform(
         tf.shape(probabilities), key, alg="philox"
@@ -18,7 +22,7 @@ def bernoulli(probabilities, key):
     return tf.cast(uniform < probabilities, "float32")
 
 
-def draw(x, key, pixel_max=1):
+def draw(x: Array, key: TensorLike, pixel_max: int = 1) -> Array:
     """Binarise an array of any size in little memory; returns uint8."""
     pixels = np.empty(x.shape, "uint8")
     with tf.device("CPU:0"):
@@ -31,7 +35,7 @@ def draw(x, key, pixel_max=1):
     return pixels
 
 
-def binarize(x, seed=0):
+def binarize(x: ArrayLike, seed: int = 0) -> Array:
     """Draw every pixel once from a Bernoulli whose mean is its grey value.
 
     One call fixes a binary test set. The draws do not depend on what was
@@ -65,7 +69,7 @@ def binarize(x, seed=0):
     return draw(x, stream(seed, "test")).astype("float32")
 
 
-def stream(seed, purpose):
+def stream(seed: int, purpose: str) -> tf.Tensor:
     """Return the stateless key of one use of the seed."""
     if not isinstance(seed, numbers.Integral):
         raise ValueError(f"`seed` must be an integer. Received: seed={seed!r}")

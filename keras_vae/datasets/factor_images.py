@@ -1,11 +1,15 @@
 """Images of every combination of factors of variation."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_vae.arguments import positive_int
+from keras_vae.typing import Array
+from keras_vae.typing import TensorLike
 
 
 class FactorImages:
@@ -38,7 +42,13 @@ class FactorImages:
     (5, 16, 16, 1)
     """
 
-    def __init__(self, images, factor_sizes, factor_names, event_shape=None):
+    def __init__(
+        self,
+        images: Array,
+        factor_sizes: Sequence[int],
+        factor_names: Sequence[str],
+        event_shape: Sequence[int] | None = None,
+    ) -> None:
         self.factor_sizes = tuple(
             positive_int("factor_sizes", size) for size in factor_sizes
         )
@@ -62,14 +72,14 @@ class FactorImages:
         self._constant = None
 
     @property
-    def num_images(self):
+    def num_images(self) -> int:
         return math.prod(self.factor_sizes)
 
     @property
-    def num_factors(self):
+    def num_factors(self) -> int:
         return len(self.factor_sizes)
 
-    def sample_factors(self, num, rng):
+    def sample_factors(self, num: int, rng: np.random.Generator) -> Array:
         """Draws factors uniformly: int64 array (num, num_factors).
 
         Args:
@@ -79,7 +89,7 @@ class FactorImages:
         sizes = self.factor_sizes
         return rng.integers(0, sizes, (positive_int("num", num), len(sizes)))
 
-    def index(self, factors):
+    def index(self, factors: ArrayLike) -> Array:
         """Numbers of the images of factors (num, num_factors): (num,).
 
         Raises:
@@ -99,22 +109,26 @@ class FactorImages:
             )
         return np.ravel_multi_index(factors.T, self.factor_sizes)
 
-    def factors_of(self, index):
+    def factors_of(self, index: ArrayLike) -> Array:
         """Factors of images by number (num,): (num, num_factors)."""
-        return np.stack(np.unravel_index(index, self.factor_sizes), axis=1)
+        return np.stack(
+            np.unravel_index(np.asarray(index), self.factor_sizes), axis=1
+        )
 
-    def at(self, index):
+    def at(self, index: ArrayLike) -> Array:
         """Images by number: float32 (num, *event_shape) of 0 and 1."""
         bits = self._bits[np.asarray(index)]
         size = math.prod(self.event_shape)
         pixels = np.unpackbits(bits, axis=1, count=size)
         return pixels.reshape(-1, *self.event_shape).astype("float32")
 
-    def images(self, factors):
+    def images(self, factors: ArrayLike) -> Array:
         """Images of factors (num, num_factors): float32 of 0 and 1."""
         return self.at(self.index(factors))
 
-    def split(self, validation=0.05, test=0.05, seed=0):
+    def split(
+        self, validation: float = 0.05, test: float = 0.05, seed: int = 0
+    ) -> tuple[Array, Array, Array]:
         """Numbers of the images of random parts: (train, validation, test).
 
         Args:
@@ -129,7 +143,7 @@ class FactorImages:
         held, tested, rest = np.split(order, np.cumsum(counts))
         return rest, held, tested
 
-    def as_tensor(self, index):
+    def as_tensor(self, index: TensorLike) -> tf.Tensor:
         """`at` for a TensorFlow graph: numbers (num,), a tensor."""
         if self._constant is None:
             with tf.init_scope(), tf.device("CPU:0"):
@@ -145,7 +159,7 @@ class FactorImages:
         return tf.cast(images, "float32")
 
 
-def pack(images):
+def pack(images: ArrayLike) -> Array:
     """Bits of images of 0 and 1: uint8 (num, bytes)."""
     images = np.asarray(images)
     if images.ndim != 4 or np.any((images != 0) & (images != 1)):

@@ -2,27 +2,30 @@
 
 import itertools
 import numbers
+from typing import Any
 
 import tensorflow as tf
 
+from keras_vae.datasets.arrays import Arrays
 from keras_vae.datasets.binarization import bernoulli
 from keras_vae.datasets.binarization import draw
 from keras_vae.datasets.binarization import fold_in
 from keras_vae.datasets.binarization import stream
 from keras_vae.datasets.sources import load_arrays
 from keras_vae.datasets.splits import Splits
+from keras_vae.typing import PathLike
 
 
 def load(
-    name,
-    with_labels=False,
-    batch_size=128,
-    binarize=None,
-    seed=0,
-    data_dir=None,
-    validation_fraction=None,
-    **kwargs,
-):
+    name: str,
+    with_labels: bool = False,
+    batch_size: int = 128,
+    binarize: str | None = None,
+    seed: int = 0,
+    data_dir: PathLike | None = None,
+    validation_fraction: float | None = None,
+    **kwargs: Any,
+) -> Splits:
     """Load an image set as pipelines of float32 batches in [0, 1].
 
     Args:
@@ -55,15 +58,15 @@ def load(
 
 
 def from_arrays(
-    arrays,
-    with_labels=False,
-    batch_size=128,
-    binarize=None,
-    seed=0,
-    repeat=False,
-    start_epoch=0,
-    drop_remainder=False,
-):
+    arrays: Arrays,
+    with_labels: bool = False,
+    batch_size: int = 128,
+    binarize: str | None = None,
+    seed: int = 0,
+    repeat: bool = False,
+    start_epoch: int = 0,
+    drop_remainder: bool = False,
+) -> Splits:
     """Make pipelines of float32 batches from arrays in memory.
 
     Order and binarisation noise are functions of (seed, epoch, batch index).

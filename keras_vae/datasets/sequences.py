@@ -1,11 +1,17 @@
 """Sequences that are made on the spot, and sequences of unequal length."""
 
 import numbers
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_vae.typing import Array
 
 
-def moving_images(images, num, length=20, seed=0):
+def moving_images(
+    images: Array, num: int, length: int = 20, seed: int = 0
+) -> tuple[Array, Array]:
     """Make videos of images that move sideways, one pixel a frame.
 
     Each video is one image, in one direction from a random place; what leaves
@@ -57,7 +63,7 @@ def moving_images(images, num, length=20, seed=0):
     return x, direction.astype("int32")
 
 
-def halved_images(images):
+def halved_images(images: Array) -> Array:
     """Means of blocks of 2 x 2 pixels: half of the height and width.
 
     Args:
@@ -94,8 +100,13 @@ def halved_images(images):
 
 
 def harmonic_oscillator(
-    num, length=200, noise=0.1, frequency=0.05, frequency_spread=0.5, seed=0
-):
+    num: int,
+    length: int = 200,
+    noise: float = 0.1,
+    frequency: float = 0.05,
+    frequency_spread: float = 0.5,
+    seed: int = 0,
+) -> tuple[Array, Array]:
     """Positions of noisy harmonic oscillators.
 
     s(t + 1) = rotation by 2 pi f of s(t), plus N(0, (noise / 10)^2)
@@ -144,20 +155,25 @@ def harmonic_oscillator(
     normal = np.random.RandomState([seed, 1]).normal(size=(length, num, 3))
     turn = np.exp(2j * np.pi * f)
     state = (0.5 + draws[:, 1]) * np.exp(2j * np.pi * draws[:, 2])
-    states = []
+    visited = []
     for disturbance in normal:
-        states.append(state)
+        visited.append(state)
         kick = disturbance[:, 0] + 1j * disturbance[:, 1]
         state = turn * state + 0.1 * noise * kick
-    states = np.stack(states, axis=1)
+    states = np.stack(visited, axis=1)
     x = states.real + noise * normal[..., 2].T
     state = np.stack([states.real, states.imag], axis=-1)
     return x[..., None].astype("float32"), state.astype("float32")
 
 
 def switching_sine(
-    num, length=50, periods=(8, 20), switch=0.1, noise=0.05, seed=0
-):
+    num: int,
+    length: int = 50,
+    periods: Sequence[float] = (8, 20),
+    switch: float = 0.1,
+    noise: float = 0.05,
+    seed: int = 0,
+) -> tuple[Array, Array]:
     """Sines that change between two frequencies at random times.
 
     The phase is continuous. At each step the frequency changes to the other
@@ -200,7 +216,9 @@ def switching_sine(
     return x[..., None].astype("float32"), regime.astype("int32")
 
 
-def pad_sequences(sequences, length=None):
+def pad_sequences(
+    sequences: Sequence[ArrayLike], length: int | None = None
+) -> dict[str, Array]:
     """One array of sequences of unequal length, and its mask.
 
     Args:
@@ -221,13 +239,13 @@ def pad_sequences(sequences, length=None):
     >>> padded["x"].shape, padded["mask"].tolist()
     ((2, 3, 2), [[True, True, True], [True, False, False]])
     """
-    sequences = [np.asarray(sequence) for sequence in sequences]
-    sizes = [len(sequence) if sequence.ndim else 0 for sequence in sequences]
-    steps = {sequence.shape[1:] for sequence in sequences}
-    if not sequences or min(sizes) == 0 or len(steps) > 1:
+    arrays = [np.asarray(sequence) for sequence in sequences]
+    sizes = [len(array) if array.ndim else 0 for array in arrays]
+    steps = {array.shape[1:] for array in arrays}
+    if not arrays or min(sizes) == 0 or len(steps) > 1:
         raise ValueError(
             "`sequences` must hold arrays of at least one step, of one shape. "
-            f"Received: shapes {[sequence.shape for sequence in sequences]}"
+            f"Received: shapes {[array.shape for array in arrays]}"
         )
     length = max(sizes) if length is None else length
     if max(sizes) > length:
@@ -235,9 +253,9 @@ def pad_sequences(sequences, length=None):
             f"`length` must be at least that of the longest, {max(sizes)}. "
             f"Received: length={length}"
         )
-    x = np.zeros((len(sizes), length, *steps.pop()), sequences[0].dtype)
-    for row, sequence in zip(x, sequences):
-        row[: len(sequence)] = sequence
+    x = np.zeros((len(sizes), length, *steps.pop()), arrays[0].dtype)
+    for row, array in zip(x, arrays):
+        row[: len(array)] = array
     return {"x": x, "mask": np.arange(length) < np.array(sizes)[:, None]}
 
 

@@ -10,12 +10,17 @@ import numpy as np
 from keras_vae.arguments import PLAIN_NAME
 from keras_vae.datasets.arrays import Arrays
 from keras_vae.npz import read_npz
+from keras_vae.typing import PathLike
 
 DOWNLOADED = ("mnist", "fashion_mnist", "cifar10")
 KNOWN = ("digits", *DOWNLOADED, "tfds/<name>")
 
 
-def load_arrays(name, data_dir=None, validation_fraction=None):
+def load_arrays(
+    name: str,
+    data_dir: PathLike | None = None,
+    validation_fraction: float | None = None,
+) -> Arrays:
     """Load an image set into memory.
 
     A file `<name>.npz` of the data folder goes before the built-in names. It
@@ -66,7 +71,7 @@ def load_arrays(name, data_dir=None, validation_fraction=None):
     if {"x_train", "x_test"} <= data.keys():
         pairs = [_pair(source, data, s) for s in ("_train", "_test", "_valid")]
     elif "x" in data:
-        pairs = _divide(source, *_pair(source, data, ""), 0.1)
+        pairs = _divide(source, _pair(source, data, ""), 0.1)
     else:
         raise ValueError(
             f"{source} must hold images: x_train and x_test, or x alone. "
@@ -78,7 +83,7 @@ def load_arrays(name, data_dir=None, validation_fraction=None):
         if validation:
             train = _join(train, *validation)
         fraction = 0.1 if validation_fraction is None else validation_fraction
-        train, *validation = _divide(source, *train, fraction)
+        train, *validation = _divide(source, train, fraction)
     return Arrays(*train, *validation[0], *test)
 
 
@@ -239,8 +244,9 @@ def _permutation(count):
     return np.random.RandomState(0).permutation(count)
 
 
-def _divide(source, x, y, fraction):
+def _divide(source, pair, fraction):
     """Take a random fraction out; return (the rest, the fraction)."""
+    x, y = pair
     order = _permutation(len(x))
     taken = round(fraction * len(x)) or (fraction > 0)
     if taken >= len(x):

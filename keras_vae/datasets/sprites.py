@@ -12,13 +12,19 @@ from keras_vae.datasets.factor_images import FactorImages
 from keras_vae.datasets.factor_images import pack
 from keras_vae.npz import open_npz
 from keras_vae.npz import read_header
+from keras_vae.typing import PathLike
 
 _FACTORS = ("shape", "scale", "orientation", "x", "y")
 _DSPRITES = (3, 6, 40, 32, 32)
 _ROWS_AT_ONCE = 4096
 
 
-def sprites(size=16, num_scales=3, num_orientations=4, num_positions=8):
+def sprites(
+    size: int = 16,
+    num_scales: int = 3,
+    num_orientations: int = 4,
+    num_positions: int = 8,
+) -> FactorImages:
     """Draw small sprites: a square, an ellipse and a triangle.
 
     Each combination of shape, scale, orientation and position is one image,
@@ -75,7 +81,9 @@ def sprites(size=16, num_scales=3, num_orientations=4, num_positions=8):
     return FactorImages(images.astype("uint8"), sizes, _FACTORS)
 
 
-def load_dsprites(data_dir=None, name="dsprites.npz"):
+def load_dsprites(
+    data_dir: PathLike | None = None, name: str = "dsprites.npz"
+) -> FactorImages:
     """Read dSprites: 737280 binary images of 64x64 with five factors.
 
     Images are read a few at a time and kept as bits, 378 MB in the place of

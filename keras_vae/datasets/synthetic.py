@@ -4,10 +4,12 @@ import numbers
 
 import numpy as np
 
+from keras_vae.typing import Array
+
 HARMONICS = 4
 
 
-def waveforms(num, length=256, seed=0):
+def waveforms(num: int, length: int = 256, seed: int = 0) -> Array:
     """Synthesise tones: a few harmonics that decay, of random pitch.
 
     x(t) = loudness * sum_k a_k sin(2 pi k f t + phase_k)
@@ -52,7 +54,9 @@ def waveforms(num, length=256, seed=0):
     return x[..., None].astype("float32")
 
 
-def moving_digits(num, num_frames=8, size=16, seed=0):
+def moving_digits(
+    num: int, num_frames: int = 8, size: int = 16, seed: int = 0
+) -> Array:
     """Make videos of handwritten digits that move and bounce off the walls.
 
     One of scikit-learn's 8x8 digits moves on a straight line, 1 to 2.5 pixels

@@ -1,12 +1,16 @@
 """Data read in batches, wherever they come from."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from keras_vae.arguments import positive_int
+from keras_vae.typing import Batches
 
 
-def batches(x, batch_size):
+def batches(x: Batches, batch_size: int) -> Iterator[Any]:
     """Yield batches of inputs from an array or from a `tf.data.Dataset`.
 
     Args:

@@ -4,9 +4,13 @@ import keras
 import numpy as np
 
 from keras_vae.evaluation.batches import batches
+from keras_vae.typing import Array
+from keras_vae.typing import Batches
 
 
-def encode_in_batches(model, x, batch_size=1000):
+def encode_in_batches(
+    model: keras.Model, x: Batches, batch_size: int = 1000
+) -> Array:
     """Return the codes of a data set, one flat row for each example.
 
     Args:
@@ -22,9 +26,9 @@ def encode_in_batches(model, x, batch_size=1000):
     Raises:
         ValueError: If `x` holds no example or `batch_size` is not positive.
     """
-    codes = [
+    parts = [
         keras.ops.convert_to_numpy(model.encode(batch)).astype("float32")
         for batch in batches(x, batch_size)
     ]
-    codes = np.concatenate(codes)
+    codes = np.concatenate(parts)
     return codes.reshape(len(codes), -1)

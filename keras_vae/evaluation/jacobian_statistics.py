@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_vae.evaluation.batches import batches
 from keras_vae.models import jacobian
+from keras_vae.typing import Batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +25,9 @@ class JacobianStatistics:
     saturation: float
 
 
-def jacobian_statistics(model, x, batch_size=100):
+def jacobian_statistics(
+    model: keras.Model, x: Batches, batch_size: int = 100
+) -> JacobianStatistics:
     """Mean norm of the code's Jacobian, and the fraction of saturated units.
 
     The norm is exact: in closed form where the code is one Dense layer, else

@@ -1,10 +1,13 @@
 """Principal components of the logits of binary data."""
 
+from typing import Self
+
 import keras
 import numpy as np
 
 from keras_vae.arguments import positive_int
 from keras_vae.evaluation.pca import rows
+from keras_vae.typing import Array
 
 #: Weight of half the squared parameters in the objective: logits of pixels
 #: that never vary would grow for ever.
@@ -61,7 +64,13 @@ class LogisticPCA:
         2001. Baseline of Hinton, Salakhutdinov, 2006.
     """
 
-    def __init__(self, num_components, max_iter=100, tolerance=1e-4, verbose=0):
+    def __init__(
+        self,
+        num_components: int,
+        max_iter: int = 100,
+        tolerance: float = 1e-4,
+        verbose: int = 0,
+    ) -> None:
         self.num_components = positive_int("num_components", num_components)
         self.max_iter = positive_int("max_iter", max_iter)
         if not 0.0 <= tolerance < 1.0:
@@ -72,7 +81,7 @@ class LogisticPCA:
         self.tolerance = tolerance
         self.verbose = verbose
 
-    def fit(self, x):
+    def fit(self, x: Array) -> Self:
         """Sets components and bias.
 
         Args:
@@ -104,7 +113,7 @@ class LogisticPCA:
             self.bias = solution[:, -1]
         return self
 
-    def transform(self, x):
+    def transform(self, x: Array) -> Array:
         """The best codes under fixed components: a convex problem.
 
         Args:
@@ -133,12 +142,12 @@ class LogisticPCA:
             bar.add(len(x[block]))
         return codes
 
-    def inverse_transform(self, codes):
+    def inverse_transform(self, codes: Array) -> Array:
         """Probabilities at codes: array (n, D)."""
         theta = codes @ self.components + self.bias
         return 0.5 + 0.5 * np.tanh(0.5 * theta)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: Array) -> Array:
         """Probabilities at the best codes of x: array of its shape."""
         return self.inverse_transform(self.transform(x)).reshape(np.shape(x))
 

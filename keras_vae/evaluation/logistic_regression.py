@@ -3,8 +3,10 @@
 import copy
 import dataclasses
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae import data_checks
 from keras_vae.arguments import positive_int
@@ -28,24 +30,24 @@ class LogisticRegressionResult:
 
     error: float
     C: float
-    validation_errors: dict
+    validation_errors: dict[float, float]
     num_iterations: int
     converged: bool
     classifier: object
 
 
 def logistic_regression(
-    codes_train,
-    labels_train,
-    codes_test,
-    labels_test,
-    Cs=(0.001, 0.01, 0.1, 1.0),
-    num_validation=None,
-    max_iter=100,
-    standardize="global",
-    seed=0,
-    verbose=0,
-):
+    codes_train: ArrayLike,
+    labels_train: ArrayLike,
+    codes_test: ArrayLike,
+    labels_test: ArrayLike,
+    Cs: Sequence[float] = (0.001, 0.01, 0.1, 1.0),
+    num_validation: int | None = None,
+    max_iter: int = 100,
+    standardize: str | None = "global",
+    seed: int = 0,
+    verbose: int = 0,
+) -> LogisticRegressionResult:
     """Classify codes by multinomial logistic regression, fitted by L-BFGS.
 
     C is chosen on training codes held out, then the classifier is fitted to

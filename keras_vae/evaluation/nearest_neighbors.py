@@ -1,9 +1,19 @@
 """Search by embedding."""
 
+import keras
+
 from keras_vae.evaluation.encode_in_batches import encode_in_batches
+from keras_vae.typing import Array
+from keras_vae.typing import Batches
 
 
-def nearest_neighbors(model, query, gallery, k=5, batch_size=1000):
+def nearest_neighbors(
+    model: keras.Model,
+    query: Batches,
+    gallery: Batches,
+    k: int = 5,
+    batch_size: int = 1000,
+) -> tuple[Array, Array]:
     """Find the examples of a gallery whose codes are nearest to the query's.
 
     Distances are Euclidean and between the codes of `model.encode`. A query

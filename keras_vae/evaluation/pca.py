@@ -1,12 +1,16 @@
 """Principal components as the baseline of autoencoders."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae import data_checks
 from keras_vae.arguments import positive_int
+from keras_vae.typing import Array
 
 
-def pca_reconstructions(x_train, x_test, num_components):
+def pca_reconstructions(
+    x_train: ArrayLike, x_test: ArrayLike, num_components: int
+) -> Array:
     """Reconstruct test examples from principal components of training ones.
 
     The best linear autoencoder under squared error, with the mean of the
@@ -46,7 +50,9 @@ def pca_reconstructions(x_train, x_test, num_components):
     return reconstructions.reshape(np.shape(x_test)).astype("float32")
 
 
-def pca_reconstruction_error(x_train, x_test, num_components):
+def pca_reconstruction_error(
+    x_train: ArrayLike, x_test: ArrayLike, num_components: int
+) -> float:
     """Squared error of PCA: summed over dimensions, averaged over examples.
 
     mean_i |x_i - PCA(x_i)|**2, over the test examples
@@ -78,7 +84,7 @@ def pca_reconstruction_error(x_train, x_test, num_components):
     )
 
 
-def squared_error(x, reconstructions):
+def squared_error(x: ArrayLike, reconstructions: ArrayLike) -> float:
     """Summed over dimensions, averaged over examples, in float64.
 
     Args:
@@ -102,7 +108,7 @@ def squared_error(x, reconstructions):
     return float(np.sum(difference**2) / len(x))
 
 
-def rows(x, argument):
+def rows(x: ArrayLike, argument: str) -> Array:
     """Finite floats, one flat row for each example."""
     x = np.asarray(x)
     if x.ndim < 2 or x.size == 0:

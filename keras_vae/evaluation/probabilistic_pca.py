@@ -1,6 +1,11 @@
 """The linear model whose likelihood and posterior are known exactly."""
 
+from typing import Self
+
 import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_vae.typing import Array
 
 
 class ProbabilisticPCA:
@@ -41,7 +46,7 @@ class ProbabilisticPCA:
         Tipping, Bishop, 1999, equations 3 to 8.
     """
 
-    def __init__(self, latent_dim):
+    def __init__(self, latent_dim: int) -> None:
         if not isinstance(latent_dim, int) or latent_dim < 1:
             raise ValueError(
                 "`latent_dim` must be a positive int. "
@@ -49,7 +54,7 @@ class ProbabilisticPCA:
             )
         self.latent_dim = latent_dim
 
-    def fit(self, x):
+    def fit(self, x: ArrayLike) -> Self:
         """Sets the parameters to those of maximum likelihood.
 
         Args:
@@ -80,7 +85,7 @@ class ProbabilisticPCA:
         self.weights = vectors[:, : self.latent_dim] * np.sqrt(excess)
         return self
 
-    def log_likelihood(self, x):
+    def log_likelihood(self, x: ArrayLike) -> Array:
         """log p(x), exact, in nats: array (n,).
 
         Args:
@@ -99,7 +104,7 @@ class ProbabilisticPCA:
         ) / self.noise_variance
         return -0.5 * (dim * np.log(2.0 * np.pi) + log_det + distance)
 
-    def posterior(self):
+    def posterior(self) -> tuple[Array, Array, Array]:
         """p(z|x) = N(kernel' x + bias, covariance), the same for every x.
 
         Returns:
@@ -116,6 +121,6 @@ class ProbabilisticPCA:
         return self.weights.T @ self.weights + self.noise_variance * unit
 
 
-def _flat(x):
+def _flat(x: ArrayLike) -> Array:
     x = np.asarray(x, "float64")
     return x.reshape(len(x), -1)

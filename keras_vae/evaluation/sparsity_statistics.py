@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_vae.evaluation.batches import batches
+from keras_vae.typing import Batches
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -28,7 +29,7 @@ class SparsityStatistics:
     mean_active_units: float
     active_fraction: float
 
-    def mean_deviation(self, rho):
+    def mean_deviation(self, rho: float) -> float:
         """mean_j |rho_hat_j - rho|: how far units are from a target.
 
         Args:
@@ -37,7 +38,12 @@ class SparsityStatistics:
         return float(np.mean(np.abs(self.mean_activation - rho)))
 
 
-def sparsity_statistics(model, x, threshold=0.0, batch_size=1000):
+def sparsity_statistics(
+    model: keras.Model,
+    x: Batches,
+    threshold: float = 0.0,
+    batch_size: int = 1000,
+) -> SparsityStatistics:
     """Count the active units of codes; average their activations.
 
     Unit j is active in example i if |z_ij| > threshold.
@@ -75,7 +81,7 @@ def sparsity_statistics(model, x, threshold=0.0, batch_size=1000):
             "`threshold` must be finite and not negative. "
             f"Received: threshold={threshold}"
         )
-    num, total, active = 0, 0.0, 0
+    num, total, active = 0, np.zeros(()), np.zeros((), int)
     for batch in batches(x, batch_size):
         codes = keras.ops.convert_to_numpy(model.encode(batch))
         codes = codes.reshape(len(codes), -1).astype("float64")

@@ -32,6 +32,6 @@ _BY_NAME = {
 }
 
 
-def get(likelihood):
+def get(likelihood: Likelihood | str) -> Likelihood:
     """A `Likelihood` from its name, or the one given."""
     return lookup(likelihood, Likelihood, _BY_NAME, "likelihood")

@@ -5,6 +5,8 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.likelihoods.likelihood import check_range
+from keras_vae.typing import Array
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -39,25 +41,27 @@ class Bernoulli(Likelihood):
     factorized = True
     bounded_activations = ("sigmoid", "hard_sigmoid", "softmax")
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfd.Distribution:
         params = tf.cast(params, "float32")
         return tfd.Independent(
             tfd.Bernoulli(logits=params, dtype="float32"), self.event_rank
         )
 
-    def mean(self, params):
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
         return tf.sigmoid(tf.cast(params, "float32"))
 
-    def pointwise_log_prob(self, params, x, training=False):
+    def pointwise_log_prob(
+        self, params: tf.Tensor, x: TensorLike, training: bool = False
+    ) -> tf.Tensor:
         logits = tf.cast(params, "float32")
         # Two operations fewer than the library's form, and exact at 0 and 1.
         return x * logits - tf.nn.softplus(logits)
 
-    def validate(self, x, argument="x"):
+    def validate(self, x: Array, argument: str = "x") -> None:
         super().validate(x, argument)
         check_range(x, 0.0, 1.0, argument, "bernoulli")
 
-    def validate_exact(self, x, argument="x"):
+    def validate_exact(self, x: Array, argument: str = "x") -> None:
         super().validate_exact(x, argument)
         if not np.all((x == 0) | (x == 1)):
             raise ValueError(

@@ -1,9 +1,14 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.likelihoods.grid import validate_levels
 from keras_vae.likelihoods.likelihood import Likelihood
+from keras_vae.typing import Array
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -41,7 +46,7 @@ class Categorical(Likelihood):
     factorized = True
     bounded_activations = ("sigmoid", "hard_sigmoid", "softmax")
 
-    def __init__(self, num_levels=256, **kwargs):
+    def __init__(self, num_levels: int = 256, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if num_levels < 2:
             raise ValueError(
@@ -50,27 +55,29 @@ class Categorical(Likelihood):
             )
         self.num_levels = num_levels
 
-    def params_shape(self, event_shape):
+    def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:
         return (*event_shape[:-1], event_shape[-1] * self.num_levels)
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfd.Distribution:
         outcomes = tf.linspace(0.0, 1.0, self.num_levels)
         return tfd.Independent(
             tfd.FiniteDiscrete(outcomes, logits=self._logits(params)),
             self.event_rank,
         )
 
-    def mean(self, params):
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
         outcomes = tf.linspace(0.0, 1.0, self.num_levels)
         return tf.linalg.matvec(tf.nn.softmax(self._logits(params)), outcomes)
 
-    def pointwise_log_prob(self, params, x, training=False):
+    def pointwise_log_prob(
+        self, params: tf.Tensor, x: TensorLike, training: bool = False
+    ) -> tf.Tensor:
         logits = self._logits(params)
         levels = tf.cast(tf.round(x * (self.num_levels - 1)), "int32")
         levels = tf.broadcast_to(levels, tf.shape(logits)[:-1])
         return -tf.nn.sparse_softmax_cross_entropy_with_logits(levels, logits)
 
-    def _logits(self, params):
+    def _logits(self, params: tf.Tensor) -> tf.Tensor:
         params = tf.cast(params, "float32")
         shape = tf.shape(params)
         channels = params.shape[-1] // self.num_levels
@@ -80,9 +87,9 @@ class Categorical(Likelihood):
             [*params.shape[:-1], channels, self.num_levels],
         )
 
-    def validate(self, x, argument="x"):
+    def validate(self, x: Array, argument: str = "x") -> None:
         super().validate(x, argument)
         validate_levels(x, self.num_levels, argument, "categorical")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_levels": self.num_levels}

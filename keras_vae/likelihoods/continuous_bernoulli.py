@@ -4,6 +4,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.likelihoods.likelihood import check_range
+from keras_vae.typing import Array
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -36,12 +37,12 @@ class ContinuousBernoulli(Likelihood):
     factorized = True
     bounded_activations = ("sigmoid", "hard_sigmoid", "softmax")
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfd.Distribution:
         params = tf.cast(params, "float32")
         return tfd.Independent(
             tfd.ContinuousBernoulli(logits=params), self.event_rank
         )
 
-    def validate(self, x, argument="x"):
+    def validate(self, x: Array, argument: str = "x") -> None:
         super().validate(x, argument)
         check_range(x, 0.0, 1.0, argument, "continuous Bernoulli")

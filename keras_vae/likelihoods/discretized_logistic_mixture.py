@@ -1,9 +1,14 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from keras_vae.likelihoods.grid import validate_levels
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.likelihoods.logistic_mixture import LogisticMixture
+from keras_vae.typing import Array
 
 # Far flatter than any pixel needs; at 87 exp(-x) would underflow.
 _MAX_LOG_SCALE = 30.0
@@ -52,8 +57,12 @@ class DiscretizedLogisticMixture(Likelihood):
     bounded_activations = ("sigmoid", "hard_sigmoid", "softmax")
 
     def __init__(
-        self, num_components=10, num_levels=256, min_log_scale=-7.0, **kwargs
-    ):
+        self,
+        num_components: int = 10,
+        num_levels: int = 256,
+        min_log_scale: float = -7.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if num_components < 1:
             raise ValueError(
@@ -69,7 +78,7 @@ class DiscretizedLogisticMixture(Likelihood):
         self.num_levels = num_levels
         self.min_log_scale = min_log_scale
 
-    def params_shape(self, event_shape):
+    def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:
         if len(event_shape) != 3:
             raise ValueError(
                 "DiscretizedLogisticMixture takes images (H, W, C). "
@@ -79,7 +88,7 @@ class DiscretizedLogisticMixture(Likelihood):
         per_component = 1 + 2 * channels + (3 if channels == 3 else 0)
         return (*event_shape[:-1], self.num_components * per_component)
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfd.Distribution:
         params = tf.cast(params, "float32")
         per_component = params.shape[-1] // self.num_components
         # 1 + 2 C is odd: ten can only be three colour channels.
@@ -101,12 +110,12 @@ class DiscretizedLogisticMixture(Likelihood):
             num_levels=self.num_levels,
         )
 
-    def validate(self, x, argument="x"):
+    def validate(self, x: Array, argument: str = "x") -> None:
         super().validate(x, argument)
         name = "discretized logistic mixture"
         validate_levels(x, self.num_levels, argument, name)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_components": self.num_components,

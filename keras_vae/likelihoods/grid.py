@@ -3,9 +3,12 @@
 import numpy as np
 
 from keras_vae.likelihoods.likelihood import check_range
+from keras_vae.typing import Array
 
 
-def validate_levels(x, num_levels, argument, name):
+def validate_levels(
+    x: Array, num_levels: int, argument: str, name: str
+) -> None:
     """Raises unless x holds k / (num_levels - 1) for integers k."""
     check_range(x, 0.0, 1.0, argument, name)
     scaled = np.asarray(x, "float64") * (num_levels - 1)

@@ -1,8 +1,16 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from keras_vae import data_checks
 from keras_vae.losses import sum_event
+from keras_vae.typing import Array
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -26,17 +34,17 @@ class Likelihood(keras.layers.Layer):
     discrete = False
     normalized = True
     factorized = False
-    bounded_activations = ()
+    bounded_activations: tuple[str, ...] = ()
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
 
-    def params_shape(self, event_shape):
+    def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:
         """Shape of the decoder's output (no batch) for events of a shape."""
         return tuple(event_shape)
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """p(x | z) as a tfd object whose event is all data axes.
 
         Args:
@@ -44,11 +52,13 @@ class Likelihood(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def mean(self, params):
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
         """Mean of p(x | z): tensor (..., *event_shape)."""
         return self.distribution(params).mean()
 
-    def log_prob(self, params, x, training=False):
+    def log_prob(
+        self, params: tf.Tensor, x: TensorLike, training: bool = False
+    ) -> tf.Tensor:
         """log p(x | z), nats, summed over the event: float32 tensor (...).
 
         Args:
@@ -62,7 +72,9 @@ class Likelihood(keras.layers.Layer):
             self.pointwise_log_prob(params, x, training), self.event_rank
         )
 
-    def pointwise_log_prob(self, params, x, training=False):
+    def pointwise_log_prob(
+        self, params: tf.Tensor, x: TensorLike, training: bool = False
+    ) -> tf.Tensor:
         """log p(x_i | z) of each element, nats: float32 (..., *event_shape).
 
         Args:
@@ -76,7 +88,7 @@ class Likelihood(keras.layers.Layer):
         self.check_factorized()
         return self.distribution(params).distribution.log_prob(x)
 
-    def check_factorized(self):
+    def check_factorized(self) -> None:
         """Raises a ValueError if elements of x have no log p of their own."""
         if not self.factorized:
             raise ValueError(
@@ -86,12 +98,12 @@ class Likelihood(keras.layers.Layer):
                 f"Received: likelihood={self.name!r}"
             )
 
-    def validate(self, x, argument="x"):
+    def validate(self, x: Array, argument: str = "x") -> None:
         """Raises a ValueError if the array `x` is not in the support."""
         data_checks.check_dtype(x, argument)
         data_checks.check_finite(x, argument)
 
-    def validate_exact(self, x, argument="x"):
+    def validate_exact(self, x: Array, argument: str = "x") -> None:
         """As `validate`, for uses where log p(x) itself is reported."""
         if not self.normalized:
             raise ValueError(
@@ -103,7 +115,7 @@ class Likelihood(keras.layers.Layer):
         self.validate(x, argument)
 
     @property
-    def event_rank(self):
+    def event_rank(self) -> int:
         """Number of data axes; known once the layer is built."""
         if not self.built:
             raise ValueError(
@@ -112,14 +124,16 @@ class Likelihood(keras.layers.Layer):
             )
         return self._event_rank
 
-    def build(self, params_shape):
+    def build(self, params_shape: Shape) -> None:
         self._event_rank = len(params_shape) - 1
 
-    def call(self, params):
+    def call(self, params: tf.Tensor) -> tf.Tensor:
         return self.mean(params)
 
 
-def check_range(x, low, high, argument, name):
+def check_range(
+    x: Array, low: float, high: float, argument: str, name: str
+) -> None:
     """Raises unless low <= x <= high."""
     smallest, largest = np.min(x), np.max(x)
     if smallest < low or largest > high:

@@ -4,6 +4,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.typing import TensorLike
+
 
 class LogisticMixture(tfd.Distribution):
     """Mixture of discretised logistics for each pixel, on levels in [0, 1].
@@ -21,13 +23,13 @@ class LogisticMixture(tfd.Distribution):
 
     def __init__(
         self,
-        logits,
-        locations,
-        log_scales,
-        coefficients=None,
-        num_levels=256,
-        name="LogisticMixture",
-    ):
+        logits: TensorLike,
+        locations: TensorLike,
+        log_scales: TensorLike,
+        coefficients: TensorLike | None = None,
+        num_levels: int = 256,
+        name: str = "LogisticMixture",
+    ) -> None:
         parameters = dict(locals())
         self.logits = logits
         self.locations = locations

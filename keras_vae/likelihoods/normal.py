@@ -1,9 +1,14 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
 from keras_vae.likelihoods.likelihood import Likelihood
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 _SCALES = ("learned", "predicted", "optimal")
 
@@ -50,8 +55,12 @@ class Normal(Likelihood):
     factorized = True
 
     def __init__(
-        self, scale="learned", momentum=0.99, min_scale=1e-3, **kwargs
-    ):
+        self,
+        scale: float | str = "learned",
+        momentum: float = 0.99,
+        min_scale: float = 1e-3,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         fixed = isinstance(scale, (int, float)) and scale > 0
         if not fixed and scale not in _SCALES:
@@ -71,12 +80,12 @@ class Normal(Likelihood):
         self.momentum = momentum
         self.min_scale = min_scale
 
-    def params_shape(self, event_shape):
+    def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:
         if self.scale != "predicted":
             return tuple(event_shape)
         return (*event_shape[:-1], 2 * event_shape[-1])
 
-    def build(self, params_shape):
+    def build(self, params_shape: Shape) -> None:
         super().build(params_shape)
         if self.scale == "learned":
             self.log_scale = self.add_weight(
@@ -96,14 +105,16 @@ class Normal(Likelihood):
                 for name in ("moving_square", "moving_weight")
             )
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfd.Distribution:
         mean, scale = self._mean_and_scale(params)
         return tfd.Independent(tfd.Normal(mean, scale), self.event_rank)
 
-    def mean(self, params):
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
         return self._split(params)[0]
 
-    def pointwise_log_prob(self, params, x, training=False):
+    def pointwise_log_prob(
+        self, params: tf.Tensor, x: TensorLike, training: bool = False
+    ) -> tf.Tensor:
         if self.scale != "optimal" or not training:
             return super().pointwise_log_prob(params, x)
         mean = tf.cast(params, "float32")
@@ -150,7 +161,7 @@ class Normal(Likelihood):
             )
         return tf.maximum(tf.sqrt(square), self.min_scale)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "scale": self.scale,

@@ -3,6 +3,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.likelihoods.likelihood import Likelihood
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -31,15 +32,17 @@ class SquaredError(Likelihood):
     normalized = False
     factorized = True
 
-    def distribution(self, params):
+    def distribution(self, params: tf.Tensor) -> tfd.Distribution:
         params = tf.cast(params, "float32")
         return tfd.Independent(
             tfd.Normal(params, tf.sqrt(0.5)), self.event_rank
         )
 
-    def mean(self, params):
+    def mean(self, params: tf.Tensor) -> tf.Tensor:
         return tf.cast(params, "float32")
 
-    def pointwise_log_prob(self, params, x, training=False):
+    def pointwise_log_prob(
+        self, params: tf.Tensor, x: TensorLike, training: bool = False
+    ) -> tf.Tensor:
         params = tf.cast(params, "float32")
         return -tf.math.squared_difference(params, x)

@@ -2,14 +2,16 @@
 
 import tensorflow as tf
 
+from keras_vae.typing import TensorLike
 
-def log_mean_exp(values, axis=0):
+
+def log_mean_exp(values: TensorLike, axis: int = 0) -> tf.Tensor:
     """log of the mean of exp(values) along `axis`, without overflow."""
     count = tf.cast(tf.shape(values)[axis], values.dtype)
     return tf.reduce_logsumexp(values, axis=axis) - tf.math.log(count)
 
 
-def importance_weighted_bound(log_weights):
+def importance_weighted_bound(log_weights: TensorLike) -> tf.Tensor:
     """L_K = E[log 1/K sum_k w_k] from K samples; a lower bound of log p(x).
 
     Args:

@@ -8,10 +8,17 @@ is squared and summed is float32.
 """
 
 import math
+from collections.abc import Callable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
+
+from keras_vae.random import Noise
+from keras_vae.typing import Activation
+from keras_vae.typing import Scalar
+from keras_vae.typing import TensorLike
 
 #: Derivative of an activation, from its output.
 _DERIVATIVES = {
@@ -33,22 +40,24 @@ class Factors(NamedTuple):
     values: tf.Tensor
     scale: object
 
-    def squared_norm(self):
+    def squared_norm(self) -> tf.Tensor:
         """||J||_F^2: float32 tensor (batch,)."""
         squares = self.scale * tf.square(self.values)
         return tf.reduce_sum(squares, axis=range(1, squares.shape.rank))
 
-    def squared_distance(self, other):
+    def squared_distance(self, other: "Factors") -> tf.Tensor:
         """||J - other||_F^2, both of the same function: tensor (batch,)."""
         return Factors(self.values - other.values, self.scale).squared_norm()
 
 
-def has_closed_form(activation):
+def has_closed_form(activation: Activation) -> bool:
     """Whether `dense_factors` knows the derivative of an activation."""
     return activation in _DERIVATIVES
 
 
-def dense_factors(h, kernel, activation):
+def dense_factors(
+    h: tf.Tensor, kernel: TensorLike, activation: Activation
+) -> Factors:
     """Closed form for one dense layer h = s(x W + b).
 
     ||dh/dx||_F^2 = sum_j s'_j^2 sum_i W_ij^2
@@ -68,7 +77,9 @@ def dense_factors(h, kernel, activation):
     return Factors(_DERIVATIVES[activation](h), scale)
 
 
-def full_factors(function, x):
+def full_factors(
+    function: Callable[[tf.Tensor], tf.Tensor], x: TensorLike
+) -> tuple[tf.Tensor, Factors]:
     """The whole Jacobian, one vector-Jacobian product for each code unit.
 
     Args:
@@ -99,7 +110,9 @@ def full_factors(function, x):
     return z, Factors(tf.transpose(rows, [1, 0, *axes[2:]]), 1.0)
 
 
-def hutchinson_factors(function, x, probes):
+def hutchinson_factors(
+    function: Callable[[tf.Tensor], tf.Tensor], x: TensorLike, probes: tf.Tensor
+) -> tuple[tf.Tensor, Factors]:
     """Unbiased estimate: ||J||_F^2 = E_v ||J^T v||^2 if E[v v^T] = I.
 
     Args:
@@ -130,7 +143,9 @@ def hutchinson_factors(function, x, probes):
     return z, Factors(tf.stack(products, axis=1), 1.0 / number)
 
 
-def rademacher(noise, number, shape):
+def rademacher(
+    noise: Noise, number: int, shape: Sequence[Scalar] | tf.Tensor
+) -> tf.Tensor:
     """Probes for `hutchinson_factors`: -1 or 1 with equal probability.
 
     Args:
@@ -145,7 +160,11 @@ def rademacher(noise, number, shape):
     return tf.where(drawn < 0.5, -1.0, 1.0)
 
 
-def squared_jacobian_norm(function, x, probes=None):
+def squared_jacobian_norm(
+    function: Callable[[tf.Tensor], tf.Tensor],
+    x: TensorLike,
+    probes: TensorLike | None = None,
+) -> tf.Tensor:
     """||dz/dx||_F^2 of each example, differentiable.
 
     Args:

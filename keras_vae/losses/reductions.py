@@ -2,8 +2,10 @@
 
 import tensorflow as tf
 
+from keras_vae.typing import TensorLike
 
-def sum_event(x, event_rank):
+
+def sum_event(x: TensorLike, event_rank: int) -> tf.Tensor:
     """Sum over the last `event_rank` axes, in float32.
 
     Args:

@@ -2,8 +2,12 @@
 
 import tensorflow as tf
 
+from keras_vae.typing import TensorLike
 
-def bernoulli_kl_divergence(rho, rho_hat, epsilon=1e-6):
+
+def bernoulli_kl_divergence(
+    rho: float, rho_hat: TensorLike, epsilon: float = 1e-6
+) -> tf.Tensor:
     """KL(rho || rho_hat) between Bernoulli means.
 
     rho log(rho / q) + (1 - rho) log((1 - rho) / (1 - q))

@@ -2,10 +2,12 @@
 
 import typing
 
+import keras
 import numpy as np
 
 from keras_vae.evaluation.encode_in_batches import encode_in_batches
 from keras_vae.metrics.kl_per_dimension import kl_per_dimension
+from keras_vae.typing import Batches
 
 
 class ActiveUnits(typing.NamedTuple):
@@ -18,14 +20,18 @@ class ActiveUnits(typing.NamedTuple):
             with the threshold.
     """
 
-    count: int
+    count: int  # type: ignore[assignment]  # A tuple has a method count.
     mask: np.ndarray
     statistic: np.ndarray
 
 
 def active_units(
-    model, x, definition="variance", threshold=0.01, batch_size=1000
-):
+    model: keras.Model,
+    x: Batches,
+    definition: str = "variance",
+    threshold: float = 0.01,
+    batch_size: int = 1000,
+) -> ActiveUnits:
     """Count the latent units that are active, by a published definition.
 
     "variance":  Var_x(E_{q(z_i | x)}[z_i]) > threshold

@@ -1,11 +1,20 @@
 """Code length per dimension of the data."""
 
 import math
+from collections.abc import Sequence
 
+import keras
 import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_vae.typing import Array
 
 
-def bits_per_dim(nats, event_shape=None, model=None):
+def bits_per_dim(
+    nats: ArrayLike,
+    event_shape: Sequence[int] | None = None,
+    model: keras.Model | None = None,
+) -> Array | np.float64:
     """Convert negative log-likelihoods in nats to bits per dimension.
 
     bits = nats / (D * log(2)),    D = prod(event_shape)
@@ -47,7 +56,7 @@ def bits_per_dim(nats, event_shape=None, model=None):
                 f"Received: model={model} with likelihood={model.likelihood}"
             )
         event_shape = model.event_shape
-    dimensions = math.prod(event_shape)
+    dimensions = math.prod(event_shape or ())
     if dimensions < 1:
         raise ValueError(
             "`event_shape` must have positive axes. "

@@ -1,7 +1,11 @@
 """How evenly the codes of a codebook are used."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
+
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -31,8 +35,12 @@ class CodebookUsage(keras.metrics.Metric):
     """
 
     def __init__(
-        self, num_embeddings, suffix="", name="codebook_usage", **kwargs
-    ):
+        self,
+        num_embeddings: int,
+        suffix: str = "",
+        name: str = "codebook_usage",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.num_embeddings = num_embeddings
         self.suffix = suffix
@@ -40,7 +48,9 @@ class CodebookUsage(keras.metrics.Metric):
             name="counts", shape=(num_embeddings,), initializer="zeros"
         )
 
-    def update_state(self, indices, sample_weight=None):
+    def update_state(
+        self, indices: TensorLike, sample_weight: Any = None
+    ) -> None:
         """Counts codes.
 
         Args:
@@ -50,11 +60,11 @@ class CodebookUsage(keras.metrics.Metric):
         indices = tf.reshape(tf.cast(indices, "int32"), [-1])
         self.add_counts(count_codes(indices, self.num_embeddings))
 
-    def add_counts(self, counts):
+    def add_counts(self, counts: tf.Tensor) -> None:
         """Adds float32 (K,), how often each code was used."""
         self.counts.assign_add(tf.cast(counts, self.counts.dtype))
 
-    def result(self):
+    def result(self) -> dict[str, tf.Tensor]:
         counts = tf.convert_to_tensor(self.counts)
         share = tf.math.divide_no_nan(counts, tf.reduce_sum(counts))
         entropy = -tf.reduce_sum(tf.math.xlogy(share, share))
@@ -64,7 +74,7 @@ class CodebookUsage(keras.metrics.Metric):
             f"usage{self.suffix}": tf.reduce_mean(used),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_embeddings": self.num_embeddings,
@@ -72,7 +82,7 @@ class CodebookUsage(keras.metrics.Metric):
         }
 
 
-def count_codes(indices, num_embeddings):
+def count_codes(indices: TensorLike, num_embeddings: int) -> tf.Tensor:
     """How often each code occurs: int32 (n,) to float32 (num_embeddings,)."""
     return tf.math.unsorted_segment_sum(
         tf.ones_like(indices, "float32"), indices, num_embeddings

@@ -5,11 +5,15 @@ import numpy as np
 import tensorflow_probability as tfp
 
 from keras_vae.evaluation.batches import batches
+from keras_vae.typing import Array
+from keras_vae.typing import Batches
 
 tfd = tfp.distributions
 
 
-def kl_per_dimension(model, x, batch_size=1000):
+def kl_per_dimension(
+    model: keras.Model, x: Batches, batch_size: int = 1000
+) -> Array:
     """Return the mean KL divergence of each latent unit over a data set.
 
     kl_i = mean_x KL(q(z_i | x) || p(z_i)), the marginals being normal:
@@ -44,7 +48,7 @@ def kl_per_dimension(model, x, batch_size=1000):
         kl = 0.5 * (ratio - 1.0 - np.log(ratio) + distance)
         total = total + kl.sum(axis=0)
         count += len(kl)
-    return total / count
+    return np.asarray(total / count)
 
 
 def _normal_moments(distribution, role):

@@ -2,9 +2,12 @@
 
 import typing
 
+import keras
 import numpy as np
 
 from keras_vae.evaluation.batches import batches
+from keras_vae.typing import Array
+from keras_vae.typing import Seed
 
 
 class LevelUnits(typing.NamedTuple):
@@ -27,8 +30,13 @@ class LevelUnits(typing.NamedTuple):
 
 
 def units_by_level(
-    model, x, threshold=0.01, num_samples=1, batch_size=1000, seed=0
-):
+    model: keras.Model,
+    x: Array,
+    threshold: float = 0.01,
+    num_samples: int = 1,
+    batch_size: int = 1000,
+    seed: Seed = 0,
+) -> list[LevelUnits]:
     """Counts the active units of each level, by both published definitions.
 
     "kl":        the mean over x of the unit's share of the bound's KL term
@@ -81,7 +89,9 @@ def units_by_level(
     ]
 
 
-def means_by_level(model, x, batch_size=1000):
+def means_by_level(
+    model: keras.Model, x: Array, batch_size: int = 1000
+) -> list[Array]:
     """Posterior means of each level over a data set.
 
     Args:

@@ -1,26 +1,30 @@
 """Convolutional encoder and decoder for images of any size."""
 
 import math
+from collections.abc import Sequence
 
 import keras
+from numpy.typing import ArrayLike
 
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
 from keras_vae.networks.arguments import constant_initializer
 from keras_vae.networks.arguments import initializers
+from keras_vae.typing import Activation
+from keras_vae.typing import Initializer
 
 
 def conv_encoder(
-    event_shape,
-    filters=(32, 64),
-    units=(256,),
-    kernel_size=3,
-    strides=2,
-    activation="relu",
-    kernel_initializer="glorot_uniform",
-    seed=None,
-    name="encoder",
-):
+    event_shape: Sequence[int],
+    filters: Sequence[int] = (32, 64),
+    units: Sequence[int] = (256,),
+    kernel_size: int = 3,
+    strides: int = 2,
+    activation: Activation = "relu",
+    kernel_initializer: Initializer = "glorot_uniform",
+    seed: int | None = None,
+    name: str = "encoder",
+) -> keras.Model:
     """Convolutional network from images to features.
 
     Every convolution divides height and width by `strides`, rounded up.
@@ -73,18 +77,18 @@ def conv_encoder(
 
 
 def conv_decoder(
-    latent_dim,
-    output_shape,
-    filters=(64, 32),
-    units=(256,),
-    kernel_size=3,
-    strides=2,
-    activation="relu",
-    output_bias=None,
-    kernel_initializer="glorot_uniform",
-    seed=None,
-    name="decoder",
-):
+    latent_dim: int,
+    output_shape: Sequence[int],
+    filters: Sequence[int] = (64, 32),
+    units: Sequence[int] = (256,),
+    kernel_size: int = 3,
+    strides: int = 2,
+    activation: Activation = "relu",
+    output_bias: ArrayLike | None = None,
+    kernel_initializer: Initializer = "glorot_uniform",
+    seed: int | None = None,
+    name: str = "decoder",
+) -> keras.Model:
     """Convolutional network from codes to raw likelihood parameters.
 
     The mirror of `conv_encoder` with `filters` and `units` reversed: it passes

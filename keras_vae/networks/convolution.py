@@ -1,5 +1,8 @@
 """Convolutions of images, of series and of videos alike."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 
 LAYERS = {
@@ -21,7 +24,14 @@ LAYERS = {
 }
 
 
-def convolution(x, filters, size, kernel_initializer, strides=1, **arguments):
+def convolution(
+    x: keras.KerasTensor,
+    filters: int,
+    size: int,
+    kernel_initializer: keras.initializers.Initializer,
+    strides: int = 1,
+    **arguments: Any,
+) -> keras.KerasTensor:
     """Return a padded convolution of x, which divides sizes by `strides`."""
     layer = LAYERS["convolution"][len(x.shape) - 2]
     return layer(
@@ -34,7 +44,13 @@ def convolution(x, filters, size, kernel_initializer, strides=1, **arguments):
     )(x)
 
 
-def upsampling(x, filters, sizes, kernel_initializer, **arguments):
+def upsampling(
+    x: keras.KerasTensor,
+    filters: int,
+    sizes: Sequence[int],
+    kernel_initializer: keras.initializers.Initializer,
+    **arguments: Any,
+) -> keras.KerasTensor:
     """Return a transposed convolution of x, cropped to `sizes`.
 
     Kernels have size 4 and stride 2: the mirror of a convolution with these.

@@ -1,8 +1,10 @@
 """Networks of hierarchical and ladder VAEs, for any number of levels."""
 
 import math
+from collections.abc import Sequence
 
 import keras
+from numpy.typing import ArrayLike
 
 from keras_vae.arguments import positive_ints
 from keras_vae.networks.arguments import constant_initializer
@@ -10,23 +12,24 @@ from keras_vae.networks.arguments import initializers
 from keras_vae.networks.convolution import convolution
 from keras_vae.networks.convolution import upsampling
 from keras_vae.networks.residual import grid_shape
+from keras_vae.typing import Initializer
 
 _MOMENTUM = 0.98
 
 
 def mlp_hierarchy(
-    event_shape,
-    latent_dims=(64, 32, 16, 8, 4),
-    units=(512, 256, 128, 64, 32),
-    ladder=False,
-    batch_norm=False,
-    num_layers=2,
-    negative_slope=0.1,
-    output_shape=None,
-    output_bias=None,
-    kernel_initializer="glorot_uniform",
-    seed=None,
-):
+    event_shape: Sequence[int],
+    latent_dims: Sequence[int] = (64, 32, 16, 8, 4),
+    units: Sequence[int] = (512, 256, 128, 64, 32),
+    ladder: bool = False,
+    batch_norm: bool = False,
+    num_layers: int = 2,
+    negative_slope: float = 0.1,
+    output_shape: Sequence[int] | None = None,
+    output_bias: ArrayLike | None = None,
+    kernel_initializer: Initializer = "glorot_uniform",
+    seed: int | None = None,
+) -> tuple[list[keras.Model], list[keras.Model], keras.Model]:
     """Fully connected encoders, generators and decoder of a hierarchy.
 
     Every network has `num_layers` layers of the width of its level, with
@@ -121,17 +124,17 @@ def mlp_hierarchy(
 
 
 def conv_hierarchy(
-    event_shape,
-    latent_channels=(8, 16),
-    filters=(32, 64),
-    ladder=False,
-    batch_norm=False,
-    negative_slope=0.1,
-    output_channels=None,
-    output_bias=None,
-    kernel_initializer="glorot_uniform",
-    seed=None,
-):
+    event_shape: Sequence[int],
+    latent_channels: Sequence[int] = (8, 16),
+    filters: Sequence[int] = (32, 64),
+    ladder: bool = False,
+    batch_norm: bool = False,
+    negative_slope: float = 0.1,
+    output_channels: int | None = None,
+    output_bias: ArrayLike | None = None,
+    kernel_initializer: Initializer = "glorot_uniform",
+    seed: int | None = None,
+) -> tuple[list[keras.Model], list[keras.Model], keras.Model]:
     """Convolutional encoders, generators and decoder of a hierarchy.
 
     Each level halves every axis, rounded up: a convolution of size 4 and
@@ -215,7 +218,9 @@ def conv_hierarchy(
     return encoders, generators, keras.Model(inputs, outputs, name="decoder")
 
 
-def conv_latent_shapes(event_shape, latent_channels):
+def conv_latent_shapes(
+    event_shape: Sequence[int], latent_channels: Sequence[int]
+) -> list[tuple[int, ...]]:
     """Shapes of the latent variables of `conv_hierarchy`, bottom first.
 
     Args:

@@ -1,23 +1,27 @@
 """Fully connected encoder and decoder."""
 
 import math
+from collections.abc import Sequence
 
 import keras
+from numpy.typing import ArrayLike
 
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
 from keras_vae.networks.arguments import constant_initializer
 from keras_vae.networks.arguments import initializers
+from keras_vae.typing import Activation
+from keras_vae.typing import Initializer
 
 
 def mlp_encoder(
-    event_shape,
-    units=(512, 512),
-    activation="relu",
-    kernel_initializer="glorot_uniform",
-    seed=None,
-    name="encoder",
-):
+    event_shape: Sequence[int],
+    units: Sequence[int] = (512, 512),
+    activation: Activation = "relu",
+    kernel_initializer: Initializer = "glorot_uniform",
+    seed: int | None = None,
+    name: str = "encoder",
+) -> keras.Model:
     """Fully connected network from data of any shape to features.
 
     Args:
@@ -51,15 +55,15 @@ def mlp_encoder(
 
 
 def mlp_decoder(
-    latent_dim,
-    output_shape,
-    units=(512, 512),
-    activation="relu",
-    output_bias=None,
-    kernel_initializer="glorot_uniform",
-    seed=None,
-    name="decoder",
-):
+    latent_dim: int,
+    output_shape: Sequence[int],
+    units: Sequence[int] = (512, 512),
+    activation: Activation = "relu",
+    output_bias: ArrayLike | None = None,
+    kernel_initializer: Initializer = "glorot_uniform",
+    seed: int | None = None,
+    name: str = "decoder",
+) -> keras.Model:
     """Fully connected network from codes to raw likelihood parameters.
 
     The last layer is linear: its values are logits for a Bernoulli

@@ -1,8 +1,10 @@
 """Residual networks of the VQ-VAE, for series, images and videos."""
 
 import math
+from collections.abc import Sequence
 
 import keras
+from numpy.typing import ArrayLike
 
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
@@ -11,20 +13,21 @@ from keras_vae.networks.arguments import constant_initializer
 from keras_vae.networks.arguments import initializers
 from keras_vae.networks.convolution import convolution
 from keras_vae.networks.convolution import upsampling
+from keras_vae.typing import Initializer
 
 
 def residual_encoder(
-    event_shape,
-    embedding_dim=64,
-    filters=128,
-    residual_filters=32,
-    num_residual_layers=2,
-    num_downsamplings=2,
-    input_mean=None,
-    kernel_initializer="lecun_normal",
-    seed=None,
-    name="encoder",
-):
+    event_shape: Sequence[int],
+    embedding_dim: int | None = 64,
+    filters: int = 128,
+    residual_filters: int = 32,
+    num_residual_layers: int = 2,
+    num_downsamplings: int = 2,
+    input_mean: ArrayLike | None = None,
+    kernel_initializer: Initializer = "lecun_normal",
+    seed: int | None = None,
+    name: str = "encoder",
+) -> keras.Model:
     """Convolutional network from a series, image or video to a grid.
 
     `num_downsamplings` convolutions (size 4, stride 2, ReLU), of which the
@@ -89,17 +92,17 @@ def residual_encoder(
 
 
 def residual_decoder(
-    latent_shape,
-    output_shape,
-    filters=128,
-    residual_filters=32,
-    num_residual_layers=2,
-    num_upsamplings=2,
-    output_bias=None,
-    kernel_initializer="lecun_normal",
-    seed=None,
-    name="decoder",
-):
+    latent_shape: Sequence[int],
+    output_shape: Sequence[int],
+    filters: int = 128,
+    residual_filters: int = 32,
+    num_residual_layers: int = 2,
+    num_upsamplings: int = 2,
+    output_bias: ArrayLike | None = None,
+    kernel_initializer: Initializer = "lecun_normal",
+    seed: int | None = None,
+    name: str = "decoder",
+) -> keras.Model:
     """Convolutional network from a grid of codes to likelihood parameters.
 
     The mirror of `residual_encoder`: a convolution of size 3, a residual
@@ -179,12 +182,12 @@ def residual_decoder(
 
 
 def residual_stack(
-    x,
-    residual_filters=32,
-    num_residual_layers=2,
-    kernel_initializer="lecun_normal",
-    seed=None,
-):
+    x: keras.KerasTensor,
+    residual_filters: int = 32,
+    num_residual_layers: int = 2,
+    kernel_initializer: Initializer = "lecun_normal",
+    seed: int | None = None,
+) -> keras.KerasTensor:
     """Residual layers on a symbolic tensor, for networks of one's own.
 
     x <- x + conv1(relu(conv3(relu(x)))), `num_residual_layers` times, then a
@@ -219,7 +222,7 @@ def residual_stack(
     return _stack(x, residual_filters, num_residual_layers, iter(kernels))
 
 
-def grid_shape(name, shape):
+def grid_shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:
     """Return a shape of one to three axes and channels, or raise."""
     sizes = positive_ints(name, shape)
     if not 2 <= len(sizes) <= 4:

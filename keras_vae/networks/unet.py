@@ -1,5 +1,7 @@
 """The network of a diffusion model, for series, images and videos."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_vae.arguments import positive_int
@@ -20,18 +22,18 @@ _UPSAMPLING = {
 
 
 def unet(
-    event_shape,
-    filters=32,
-    multipliers=(1, 2, 2),
-    num_residual=1,
-    attention=(1,),
-    num_heads=1,
-    num_groups=8,
-    dropout=0.0,
-    output_channels=None,
-    seed=None,
-    name="unet",
-):
+    event_shape: Sequence[int],
+    filters: int = 32,
+    multipliers: Sequence[int] = (1, 2, 2),
+    num_residual: int = 1,
+    attention: Sequence[int] = (1,),
+    num_heads: int = 1,
+    num_groups: int = 8,
+    dropout: float = 0.0,
+    output_channels: int | None = None,
+    seed: int | None = None,
+    name: str = "unet",
+) -> keras.Model:
     """U-Net from noised data and the time to something of the data's shape.
 
     Level l, 0 the finest, has `filters * multipliers[l]` channels. Going

@@ -1,6 +1,9 @@
 """Networks of the VQ-VAE-2, for any number of levels."""
 
+from collections.abc import Sequence
+
 import keras
+from numpy.typing import ArrayLike
 
 from keras_vae.arguments import positive_int
 from keras_vae.networks.arguments import initializers
@@ -9,22 +12,23 @@ from keras_vae.networks.residual import grid_shape
 from keras_vae.networks.residual import residual_decoder
 from keras_vae.networks.residual import residual_encoder
 from keras_vae.random import spawn_seeds
+from keras_vae.typing import Initializer
 
 
 def vq_vae2_networks(
-    event_shape,
-    num_levels=2,
-    embedding_dim=64,
-    filters=128,
-    residual_filters=32,
-    num_residual_layers=2,
-    first_downsamplings=2,
-    output_channels=None,
-    input_mean=None,
-    output_bias=None,
-    kernel_initializer="lecun_normal",
-    seed=None,
-):
+    event_shape: Sequence[int],
+    num_levels: int = 2,
+    embedding_dim: int = 64,
+    filters: int = 128,
+    residual_filters: int = 32,
+    num_residual_layers: int = 2,
+    first_downsamplings: int = 2,
+    output_channels: int | None = None,
+    input_mean: ArrayLike | None = None,
+    output_bias: ArrayLike | None = None,
+    kernel_initializer: Initializer = "lecun_normal",
+    seed: int | None = None,
+) -> tuple[list[keras.Model], list[keras.Model], keras.Model]:
     """Encoders, upsamplers and the decoder of a VQ-VAE-2.
 
     The bottom encoder halves the event `first_downsamplings` times, each
@@ -94,7 +98,8 @@ def vq_vae2_networks(
             "seed": next(seeds),
         }
 
-    encoders, upsamplers, grids = [], [], []
+    encoders: list[keras.Model] = []
+    upsamplers, grids = [], []
     for level in range(num_levels):
         encoder = residual_encoder(
             encoders[-1].output_shape[1:] if encoders else event_shape,

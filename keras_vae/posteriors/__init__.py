@@ -13,15 +13,15 @@ _BY_NAME = {
 }
 
 
-def get(posterior, latent_dim):
+def get(posterior: Posterior | str, latent_dim: int) -> Posterior:
     """A `Posterior` over `latent_dim` units from its name, or the one given."""
-    posterior = lookup(
+    found: Posterior = lookup(
         posterior, Posterior, _BY_NAME, "posterior", latent_dim=latent_dim
     )
-    if posterior.latent_dim != latent_dim:
+    if found.latent_dim != latent_dim:
         raise ValueError(
             "`posterior` must be over `latent_dim` units. Received: "
-            f"posterior.latent_dim={posterior.latent_dim}, "
+            f"posterior.latent_dim={found.latent_dim}, "
             f"latent_dim={latent_dim}"
         )
-    return posterior
+    return found

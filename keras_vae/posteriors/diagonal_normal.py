@@ -3,6 +3,8 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.posteriors.posterior import Posterior
+from keras_vae.random import Noise
+from keras_vae.typing import Scalar
 
 # exp(0.5 * 30) is far outside any use and far inside float32.
 _MAX_LOG_VAR = 30.0
@@ -40,15 +42,20 @@ class DiagonalNormal(Posterior):
     """
 
     @property
-    def params_size(self):
+    def params_size(self) -> int:
         return 2 * self.latent_dim
 
-    def to_distribution(self, params):
+    def to_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         z_mean, z_log_var = tf.split(params, 2, axis=-1)
         z_log_var = tf.clip_by_value(z_log_var, -_MAX_LOG_VAR, _MAX_LOG_VAR)
         return tfd.Independent(tfd.Normal(z_mean, tf.exp(0.5 * z_log_var)), 1)
 
-    def sample(self, distribution, noise, num_samples=1):
+    def sample(
+        self,
+        distribution: tfd.Distribution,
+        noise: Noise,
+        num_samples: Scalar = 1,
+    ) -> tf.Tensor:
         normal = distribution.distribution
         shape = [num_samples, tf.shape(normal.loc)[0], self.latent_dim]
         return normal.loc + normal.scale * noise.normal(shape, axis=1)

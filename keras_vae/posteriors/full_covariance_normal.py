@@ -4,6 +4,8 @@ import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.posteriors.posterior import Posterior
+from keras_vae.random import Noise
+from keras_vae.typing import Scalar
 
 _MAX_LOG_SCALE = 15.0
 
@@ -43,10 +45,10 @@ class FullCovarianceNormal(Posterior):
     """
 
     @property
-    def params_size(self):
+    def params_size(self) -> int:
         return self.latent_dim + self.latent_dim * (self.latent_dim + 1) // 2
 
-    def to_distribution(self, params):
+    def to_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         triangle = self.params_size - self.latent_dim
         z_mean, raw = tf.split(params, [self.latent_dim, triangle], axis=-1)
         scale = tfp.math.fill_triangular(raw)
@@ -58,7 +60,12 @@ class FullCovarianceNormal(Posterior):
         )
         return tfd.MultivariateNormalTriL(z_mean, scale)
 
-    def sample(self, distribution, noise, num_samples=1):
+    def sample(
+        self,
+        distribution: tfd.Distribution,
+        noise: Noise,
+        num_samples: Scalar = 1,
+    ) -> tf.Tensor:
         z_mean = distribution.loc
         shape = [num_samples, tf.shape(z_mean)[0], self.latent_dim]
         return z_mean + distribution.scale.matvec(noise.normal(shape, axis=1))

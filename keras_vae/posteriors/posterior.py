@@ -1,7 +1,15 @@
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
+
+from keras_vae.random import Noise
+from keras_vae.typing import Initializer
+from keras_vae.typing import Scalar
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -18,8 +26,11 @@ class Posterior(keras.layers.Layer):
     """
 
     def __init__(
-        self, latent_dim, kernel_initializer="glorot_uniform", **kwargs
-    ):
+        self,
+        latent_dim: int,
+        kernel_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if not isinstance(latent_dim, int) or latent_dim < 1:
@@ -37,15 +48,20 @@ class Posterior(keras.layers.Layer):
         )
 
     @property
-    def params_size(self):
+    def params_size(self) -> int:
         """Number of parameters of one example's distribution."""
         raise NotImplementedError
 
-    def to_distribution(self, params):
+    def to_distribution(self, params: tf.Tensor) -> tfd.Distribution:
         """q(z|x) as a tfd object from `params` (batch, params_size)."""
         raise NotImplementedError
 
-    def sample(self, distribution, noise, num_samples=1):
+    def sample(
+        self,
+        distribution: tfd.Distribution,
+        noise: Noise,
+        num_samples: Scalar = 1,
+    ) -> tf.Tensor:
         """Reparameterised samples, (num_samples, batch, latent_dim).
 
         Args:
@@ -55,7 +71,7 @@ class Posterior(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def distribution(self, features):
+    def distribution(self, features: TensorLike) -> tfd.Distribution:
         """q(z|x) as a tfd object, batch (batch,), event (latent_dim,).
 
         Args:
@@ -63,20 +79,20 @@ class Posterior(keras.layers.Layer):
         """
         return self.to_distribution(self(features))
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.head.build((None, math.prod(input_shape[1:])))
 
-    def call(self, features):
+    def call(self, features: TensorLike) -> tf.Tensor:
         features = tf.cast(features, "float32")
         if features.shape.rank != 2:
             size = math.prod(features.shape[1:])
             features = tf.reshape(features, [-1, size])
         return self.head(features)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.params_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "latent_dim": self.latent_dim,

@@ -11,6 +11,6 @@ __all__ = ["MixturePrior", "Prior", "StandardNormal", "VampPrior", "get"]
 _BY_NAME = {"standard_normal": StandardNormal}
 
 
-def get(prior):
+def get(prior: Prior | str) -> Prior:
     """A `Prior` from its name, or the one given."""
     return lookup(prior, Prior, _BY_NAME, "prior")

@@ -1,8 +1,12 @@
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.priors.prior import Prior
+from keras_vae.typing import Shape
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -36,7 +40,9 @@ class MixturePrior(Prior):
         Tomczak, Welling, 2018, section 3 (mixture of Gaussians prior).
     """
 
-    def __init__(self, num_components, spread=1.0, **kwargs):
+    def __init__(
+        self, num_components: int, spread: float = 1.0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if num_components < 1:
             raise ValueError(
@@ -50,7 +56,7 @@ class MixturePrior(Prior):
         self.num_components = num_components
         self.spread = spread
 
-    def build(self, z_shape, encode_shape=None):
+    def build(self, z_shape: Shape, encode_shape: Shape | None = None) -> None:
         super().build(z_shape, encode_shape)
         shape = (self.num_components, z_shape[-1])
         self.logits = self.add_weight(
@@ -72,7 +78,9 @@ class MixturePrior(Prior):
             autocast=False,
         )
 
-    def distribution(self, encode=None):
+    def distribution(
+        self, encode: Callable[..., Any] | None = None
+    ) -> tfd.Distribution:
         components = tfd.Normal(
             tf.convert_to_tensor(self.means),
             tf.exp(tf.convert_to_tensor(self.log_scales)),
@@ -82,7 +90,7 @@ class MixturePrior(Prior):
             tfd.Independent(components, 1),
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_components": self.num_components,

@@ -1,7 +1,14 @@
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
+
+from keras_vae.typing import Scalar
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -13,11 +20,11 @@ class Prior(keras.layers.Layer):
     float32.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
 
-    def build(self, z_shape, encode_shape=None):
+    def build(self, z_shape: Shape, encode_shape: Shape | None = None) -> None:
         """Creates the weights.
 
         Keras asks for names of arguments of `call`, with `_shape`.
@@ -28,7 +35,9 @@ class Prior(keras.layers.Layer):
         """
         self._latent_dim = z_shape[-1]
 
-    def distribution(self, encode=None):
+    def distribution(
+        self, encode: Callable[..., Any] | None = None
+    ) -> tfd.Distribution:
         """p(z) as a tfd object, batch (), event (latent_dim,).
 
         Args:
@@ -36,7 +45,12 @@ class Prior(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def kl(self, posterior, z, encode=None):
+    def kl(
+        self,
+        posterior: tfd.Distribution,
+        z: TensorLike,
+        encode: Callable[..., Any] | None = None,
+    ) -> tf.Tensor:
         """KL(q(z|x) || p(z)) in nats: float32 (batch,).
 
         Estimated from the samples, unless a subclass knows a closed form.
@@ -50,7 +64,13 @@ class Prior(keras.layers.Layer):
         log_ratio -= self.distribution(encode).log_prob(z)
         return tf.reduce_mean(log_ratio, axis=0)
 
-    def sample(self, num, seed, temperature=1.0, encode=None):
+    def sample(
+        self,
+        num: Scalar,
+        seed: TensorLike,
+        temperature: Scalar = 1.0,
+        encode: Callable[..., Any] | None = None,
+    ) -> tf.Tensor:
         """Samples (num, latent_dim), deviations from the mean scaled.
 
         Args:
@@ -73,5 +93,7 @@ class Prior(keras.layers.Layer):
         z = components.mean() + temperature * (z - components.mean())
         return tf.gather(z, index, axis=1, batch_dims=1)
 
-    def call(self, z, encode=None):
+    def call(
+        self, z: TensorLike, encode: Callable[..., Any] | None = None
+    ) -> tf.Tensor:
         return self.distribution(encode).log_prob(z)

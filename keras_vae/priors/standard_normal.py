@@ -1,8 +1,12 @@
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.priors.prior import Prior
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -30,11 +34,18 @@ class StandardNormal(Prior):
         Kingma, Welling, 2014, appendix B.
     """
 
-    def distribution(self, encode=None):
+    def distribution(
+        self, encode: Callable[..., Any] | None = None
+    ) -> tfd.Distribution:
         zeros = tf.zeros([self._latent_dim])
         return tfd.Independent(tfd.Normal(zeros, tf.ones_like(zeros)), 1)
 
-    def kl(self, posterior, z, encode=None):
+    def kl(
+        self,
+        posterior: tfd.Distribution,
+        z: TensorLike,
+        encode: Callable[..., Any] | None = None,
+    ) -> tf.Tensor:
         prior = self.distribution()
         if isinstance(posterior, tfd.MultivariateNormalTriL):
             # The same prior, of the family whose closed form is registered.

@@ -1,8 +1,13 @@
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae.priors.prior import Prior
+from keras_vae.typing import Activation
+from keras_vae.typing import Shape
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -41,7 +46,12 @@ class VampPrior(Prior):
         Tomczak, Welling, 2018, equation 9.
     """
 
-    def __init__(self, num_components, activation="sigmoid", **kwargs):
+    def __init__(
+        self,
+        num_components: int,
+        activation: Activation = "sigmoid",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if num_components < 1:
             raise ValueError(
@@ -51,7 +61,7 @@ class VampPrior(Prior):
         self.num_components = num_components
         self.activation = keras.activations.get(activation)
 
-    def build(self, z_shape, encode_shape=None):
+    def build(self, z_shape: Shape, encode_shape: Shape | None = None) -> None:
         if encode_shape is None:
             raise ValueError(
                 "VampPrior must be built with the shape of an example, "
@@ -66,11 +76,13 @@ class VampPrior(Prior):
             autocast=False,
         )
 
-    def pseudo_inputs(self):
+    def pseudo_inputs(self) -> tf.Tensor:
         """The pseudo-inputs, tensor (K, *event)."""
         return self.activation(tf.convert_to_tensor(self.pseudo_weights))
 
-    def distribution(self, encode=None):
+    def distribution(
+        self, encode: Callable[..., Any] | None = None
+    ) -> tfd.Distribution:
         if encode is None:
             raise ValueError(
                 "VampPrior needs `encode`, a callable from data to q(z|x). "
@@ -81,7 +93,7 @@ class VampPrior(Prior):
             encode(self.pseudo_inputs()),
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_components": self.num_components,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae.registry import lookup
 from keras_vae.schedules.cosine_noise import CosineNoise
@@ -25,7 +26,7 @@ __all__ = [
 _NOISE = {"linear": LinearNoise, "cosine": CosineNoise}
 
 
-def get_noise(noise_schedule):
+def get_noise(noise_schedule: NoiseSchedule | str | ArrayLike) -> NoiseSchedule:
     """A `NoiseSchedule` from its name or from betas, or the one given."""
     if isinstance(noise_schedule, (Sequence, np.ndarray)) and not isinstance(
         noise_schedule, str

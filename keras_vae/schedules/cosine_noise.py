@@ -1,5 +1,8 @@
+from typing import Any
+
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae.schedules.noise_schedule import NoiseSchedule
 
@@ -27,7 +30,7 @@ class CosineNoise(NoiseSchedule):
         Nichol, Dhariwal, 2021, section 3.2.
     """
 
-    def __init__(self, offset=0.008, max_beta=0.999):
+    def __init__(self, offset: float = 0.008, max_beta: float = 0.999) -> None:
         if not 0.0 < offset < np.inf:
             raise ValueError(
                 f"`offset` must be positive. Received: offset={offset}"
@@ -39,11 +42,11 @@ class CosineNoise(NoiseSchedule):
         self.offset = float(offset)
         self.max_beta = float(max_beta)
 
-    def compute(self, num_steps):
+    def compute(self, num_steps: int) -> ArrayLike:
         u = np.arange(num_steps + 1) / num_steps
         angle = (u + self.offset) / (1.0 + self.offset) * np.pi / 2
         left = np.cos(angle) ** 2
         return np.minimum(1.0 - left[1:] / left[:-1], self.max_beta)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"offset": self.offset, "max_beta": self.max_beta}

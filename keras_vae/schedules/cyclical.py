@@ -1,5 +1,10 @@
+from typing import Any
+
 import keras
+import tensorflow as tf
 from keras import ops
+
+from keras_vae.typing import Scalar
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -29,7 +34,14 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
         Fu et al., 2019, equation 6.
     """
 
-    def __init__(self, steps, rising=0.5, cycles=None, start=0.0, end=1.0):
+    def __init__(
+        self,
+        steps: int,
+        rising: float = 0.5,
+        cycles: int | None = None,
+        start: float = 0.0,
+        end: float = 1.0,
+    ) -> None:
         super().__init__()
         for name, value in (("steps", steps), ("cycles", cycles)):
             if value is not None and not value > 0:
@@ -46,7 +58,7 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
         self.start = start
         self.end = end
 
-    def __call__(self, step):
+    def __call__(self, step: Scalar) -> tf.Tensor:
         step = ops.cast(step, "int64")
         # Whole numbers: float32 forgets single steps after 16 million.
         within = ops.cast(step % self.steps, "float32") / self.steps
@@ -56,7 +68,7 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
             fraction = ops.where(over, 1.0, fraction)
         return self.start + (self.end - self.start) * fraction
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "steps": self.steps,
             "rising": self.rising,

@@ -1,5 +1,8 @@
+from typing import Any
+
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae.schedules.noise_schedule import NoiseSchedule
 
@@ -29,7 +32,7 @@ class LinearNoise(NoiseSchedule):
         Ho, Jain, Abbeel, 2020, section 4.
     """
 
-    def __init__(self, start=1e-4, end=0.02):
+    def __init__(self, start: float = 1e-4, end: float = 0.02) -> None:
         for name, value in (("start", start), ("end", end)):
             if not 0.0 < value < 1.0:
                 raise ValueError(
@@ -38,8 +41,8 @@ class LinearNoise(NoiseSchedule):
         self.start = float(start)
         self.end = float(end)
 
-    def compute(self, num_steps):
+    def compute(self, num_steps: int) -> ArrayLike:
         return np.linspace(self.start, self.end, num_steps)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"start": self.start, "end": self.end}

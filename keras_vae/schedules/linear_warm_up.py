@@ -1,5 +1,10 @@
+from typing import Any
+
 import keras
+import tensorflow as tf
 from keras import ops
+
+from keras_vae.typing import Scalar
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -25,7 +30,9 @@ class LinearWarmUp(keras.optimizers.schedules.LearningRateSchedule):
         Bowman et al., 2016, section 3.1; Sonderby et al., 2016, section 2.3.
     """
 
-    def __init__(self, steps, start=0.0, end=1.0):
+    def __init__(
+        self, steps: int, start: float = 0.0, end: float = 1.0
+    ) -> None:
         super().__init__()
         if steps <= 0:
             raise ValueError(
@@ -35,9 +42,9 @@ class LinearWarmUp(keras.optimizers.schedules.LearningRateSchedule):
         self.start = start
         self.end = end
 
-    def __call__(self, step):
+    def __call__(self, step: Scalar) -> tf.Tensor:
         fraction = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
         return self.start + (self.end - self.start) * fraction
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"steps": self.steps, "start": self.start, "end": self.end}

@@ -1,7 +1,12 @@
+from typing import Any
+from typing import Self
+
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae.arguments import positive_int
+from keras_vae.typing import Array
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -15,7 +20,7 @@ class NoiseSchedule:
     it is registered with `keras.saving.register_keras_serializable`.
     """
 
-    def compute(self, num_steps):
+    def compute(self, num_steps: int) -> ArrayLike:
         """The betas, unchecked: numbers (num_steps,).
 
         Args:
@@ -23,7 +28,7 @@ class NoiseSchedule:
         """
         raise NotImplementedError
 
-    def betas(self, num_steps):
+    def betas(self, num_steps: int) -> Array:
         """The betas of all steps, first step first.
 
         Args:
@@ -45,7 +50,7 @@ class NoiseSchedule:
             )
         return check_betas(betas)
 
-    def alpha_bars(self, num_steps):
+    def alpha_bars(self, num_steps: int) -> Array:
         """What is left of the data's variance after each step.
 
         Args:
@@ -56,15 +61,15 @@ class NoiseSchedule:
         """
         return np.exp(np.cumsum(np.log1p(-self.betas(num_steps))))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**config)
 
 
-def check_betas(betas):
+def check_betas(betas: ArrayLike) -> Array:
     """`betas` as float64 array, all in (0, 1), or a ValueError."""
     betas = np.asarray(betas, "float64")
     if betas.ndim != 1 or betas.size == 0:

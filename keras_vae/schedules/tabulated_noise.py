@@ -1,5 +1,9 @@
+from typing import Any
+from typing import Self
+
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae.schedules.noise_schedule import NoiseSchedule
 from keras_vae.schedules.noise_schedule import check_betas
@@ -24,11 +28,11 @@ class TabulatedNoise(NoiseSchedule):
     [0.9  0.72]
     """
 
-    def __init__(self, betas):
+    def __init__(self, betas: ArrayLike) -> None:
         self.betas_of_steps = check_betas(betas)
 
     @classmethod
-    def from_alpha_bars(cls, alpha_bars):
+    def from_alpha_bars(cls, alpha_bars: ArrayLike) -> Self:
         """The schedule with these products of 1 - beta, which must fall."""
         alpha_bars = np.asarray(alpha_bars, "float64")
         before = np.concatenate([[1.0], alpha_bars.ravel()[:-1]])
@@ -41,7 +45,7 @@ class TabulatedNoise(NoiseSchedule):
             )
         return cls((before - alpha_bars) / before)
 
-    def compute(self, num_steps):
+    def compute(self, num_steps: int) -> ArrayLike:
         if num_steps != self.betas_of_steps.size:
             raise ValueError(
                 "`num_steps` must be the number of betas of the schedule, "
@@ -49,5 +53,5 @@ class TabulatedNoise(NoiseSchedule):
             )
         return self.betas_of_steps
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"betas": self.betas_of_steps.tolist()}

@@ -1,19 +1,21 @@
 import numpy as np
 
 from keras_vae.arguments import positive_int
+from keras_vae.datasets.factor_images import FactorImages
+from keras_vae.metrics.disentanglement.codes import Representation
 from keras_vae.metrics.disentanglement.codes import codes_of
 from keras_vae.metrics.disentanglement.codes import prepared
 
 
 def beta_vae_score(
-    representation,
-    data,
-    num_train=10_000,
-    num_test=5_000,
-    num_pairs=64,
-    seed=0,
-    verbose="auto",
-):
+    representation: Representation,
+    data: FactorImages,
+    num_train: int = 10_000,
+    num_test: int = 5_000,
+    num_pairs: int = 64,
+    seed: int = 0,
+    verbose: int | str = "auto",
+) -> float:
     """How well a linear classifier finds the factor that pairs share.
 
     A point is made of `num_pairs` pairs of images that share one factor,
@@ -62,9 +64,9 @@ def beta_vae_score(
             - codes_of(representation, data, second)
         )
         points.append(distance.reshape(len(part), num_pairs, -1).mean(axis=1))
-    points = np.concatenate(points)
+    table = np.concatenate(points)
     if len(set(shared[:train])) < 2:
         return float(np.mean(shared[train:] == shared[0]))
     classifier = LogisticRegression(max_iter=1000)
-    classifier.fit(points[:train], shared[:train])
-    return float(classifier.score(points[train:], shared[train:]))
+    classifier.fit(table[:train], shared[:train])
+    return float(classifier.score(table[train:], shared[train:]))

@@ -1,9 +1,16 @@
 """Codes of images whose factors are known."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae.arguments import positive_int
+from keras_vae.datasets.factor_images import FactorImages
+from keras_vae.typing import Array
+from keras_vae.typing import TensorLike
 
 _BATCH_SIZE = 256
 
@@ -18,11 +25,20 @@ class EncodedImages:
         ValueError: If these are not finite codes of at least one unit.
     """
 
-    def __init__(self, codes):
+    def __init__(self, codes: ArrayLike) -> None:
         self.codes = checked(codes)
 
 
-def encode_all(representation, data, batch_size=_BATCH_SIZE, verbose="auto"):
+#: What the scores take: a function from images to codes, or codes.
+Representation: TypeAlias = Callable[[Array], TensorLike] | EncodedImages
+
+
+def encode_all(
+    representation: Callable[[Array], TensorLike],
+    data: FactorImages,
+    batch_size: int = _BATCH_SIZE,
+    verbose: int | str = "auto",
+) -> EncodedImages:
     """Codes of every image of a data set, computed once.
 
     Args:
@@ -44,14 +60,24 @@ def encode_all(representation, data, batch_size=_BATCH_SIZE, verbose="auto"):
     )
 
 
-def prepared(representation, data, num, verbose):
+def prepared(
+    representation: Representation,
+    data: FactorImages,
+    num: int,
+    verbose: int | str,
+) -> Representation:
     """A representation for `num` codes: of all images, if that is less."""
     if isinstance(representation, EncodedImages) or num <= data.num_images:
         return representation
     return encode_all(representation, data, verbose=verbose)
 
 
-def codes_of(representation, data, factors, verbose=0):
+def codes_of(
+    representation: Representation,
+    data: FactorImages,
+    factors: Array,
+    verbose: int | str = 0,
+) -> Array:
     """Codes of images of factors: float64 array (num, units).
 
     Args:
@@ -92,7 +118,7 @@ def _encode(representation, data, index, batch_size, verbose):
     return checked(np.concatenate(codes), len(index))
 
 
-def checked(codes, num=None):
+def checked(codes: ArrayLike, num: int | None = None) -> Array:
     """Codes as float64 (num, units), if they are such."""
     codes = np.asarray(codes, "float64")
     if codes.ndim != 2 or 0 in codes.shape or num not in (None, len(codes)):
@@ -108,7 +134,13 @@ def checked(codes, num=None):
     return codes
 
 
-def sample(representation, data, num, rng, verbose=0):
+def sample(
+    representation: Representation,
+    data: FactorImages,
+    num: int,
+    rng: np.random.Generator,
+    verbose: int | str = 0,
+) -> tuple[Array, Array]:
     """Factors (num, num_factors) drawn uniformly, and their codes."""
     factors = data.sample_factors(num, rng)
     return factors, codes_of(representation, data, factors, verbose=verbose)

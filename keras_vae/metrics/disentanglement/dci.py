@@ -1,8 +1,12 @@
 import typing
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from keras_vae.arguments import positive_int
+from keras_vae.datasets.factor_images import FactorImages
+from keras_vae.metrics.disentanglement.codes import Representation
 from keras_vae.metrics.disentanglement.codes import sample
 
 
@@ -26,14 +30,14 @@ class DCI(typing.NamedTuple):
 
 
 def dci(
-    representation,
-    data,
-    num_train=10_000,
-    num_test=5_000,
-    seed=0,
-    verbose="auto",
-    classifier=None,
-):
+    representation: Representation,
+    data: FactorImages,
+    num_train: int = 10_000,
+    num_test: int = 5_000,
+    seed: int = 0,
+    verbose: int | str = "auto",
+    classifier: Callable[[], Any] | None = None,
+) -> DCI:
     """Disentanglement, completeness and informativeness of codes.
 
     A classifier of each factor says how important each unit is for it,

@@ -1,22 +1,24 @@
 import numpy as np
 
 from keras_vae.arguments import positive_int
+from keras_vae.datasets.factor_images import FactorImages
+from keras_vae.metrics.disentanglement.codes import Representation
 from keras_vae.metrics.disentanglement.codes import codes_of
 from keras_vae.metrics.disentanglement.codes import prepared
 from keras_vae.metrics.disentanglement.codes import sample
 
 
 def factor_vae_score(
-    representation,
-    data,
-    num_train=10_000,
-    num_test=5_000,
-    batch_size=64,
-    num_variance=10_000,
-    threshold=0.05,
-    seed=0,
-    verbose="auto",
-):
+    representation: Representation,
+    data: FactorImages,
+    num_train: int = 10_000,
+    num_test: int = 5_000,
+    batch_size: int = 64,
+    num_variance: int = 10_000,
+    threshold: float = 0.05,
+    seed: int = 0,
+    verbose: int | str = "auto",
+) -> float:
     """How well the unit that varies least tells which factor was fixed.
 
     A vote is made of `batch_size` images that share one factor, drawn at
@@ -74,8 +76,8 @@ def factor_vae_score(
         ).reshape(len(part), batch_size, -1)
         share = codes.var(axis=1, ddof=1)[:, active] / variance[active]
         votes.append(share.argmin(axis=1))
-    votes = np.concatenate(votes)
+    chosen = np.concatenate(votes)
     table = np.zeros((active.sum(), data.num_factors), int)
-    np.add.at(table, (votes[:train], fixed[:train]), 1)
-    found = table.argmax(axis=1)[votes[train:]]
+    np.add.at(table, (chosen[:train], fixed[:train]), 1)
+    found = table.argmax(axis=1)[chosen[train:]]
     return float(np.mean(found == fixed[train:]))

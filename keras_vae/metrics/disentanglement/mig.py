@@ -1,20 +1,28 @@
+from collections.abc import Callable
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
+from tensorflow_probability import distributions as tfd
 
 from keras_vae.arguments import positive_int
+from keras_vae.datasets.factor_images import FactorImages
+from keras_vae.metrics.disentanglement.codes import Representation
 from keras_vae.metrics.disentanglement.codes import checked
 from keras_vae.metrics.disentanglement.codes import encode_all
 from keras_vae.metrics.disentanglement.codes import sample
+from keras_vae.typing import Array
 
 
 def mig(
-    representation,
-    data,
-    num=10_000,
-    num_bins=20,
-    factors=None,
-    seed=0,
-    verbose="auto",
-):
+    representation: Representation,
+    data: FactorImages,
+    num: int = 10_000,
+    num_bins: int = 20,
+    factors: Sequence[int] | None = None,
+    seed: int = 0,
+    verbose: int | str = "auto",
+) -> float:
     """Mutual information gap of codes in bins (Locatello et al.).
 
     mean over factors k of (I(z_1st; v_k) - I(z_2nd; v_k)) / H(v_k), the two
@@ -55,7 +63,9 @@ def mig(
     return _gap(information, entropy)
 
 
-def mutual_information(codes, factors, num_bins=20):
+def mutual_information(
+    codes: ArrayLike, factors: ArrayLike, num_bins: int = 20
+) -> Array:
     """I(z_j; v_k) in nats, units in bins of equal width.
 
     Args:
@@ -82,14 +92,14 @@ def mutual_information(codes, factors, num_bins=20):
 
 
 def posterior_mig(
-    posterior,
-    data,
-    num=10_000,
-    factors=None,
-    max_images=None,
-    seed=0,
-    verbose="auto",
-):
+    posterior: Callable[[Array], tfd.Distribution],
+    data: FactorImages,
+    num: int = 10_000,
+    factors: Sequence[int] | None = None,
+    max_images: int | None = None,
+    seed: int = 0,
+    verbose: int | str = "auto",
+) -> float:
     """Mutual information gap of q(z | x) (Chen et al.).
 
     I(z_j; v_k) = H(z_j) - E_v[H(z_j | v_k = v)], of the aggregate posterior

@@ -1,20 +1,22 @@
 import numpy as np
 
 from keras_vae.arguments import positive_int
+from keras_vae.datasets.factor_images import FactorImages
+from keras_vae.metrics.disentanglement.codes import Representation
 from keras_vae.metrics.disentanglement.codes import sample
 
 _METHODS = ("correlation", "svm")
 
 
 def sap(
-    representation,
-    data,
-    num_train=10_000,
-    num_test=5_000,
-    method="correlation",
-    seed=0,
-    verbose="auto",
-):
+    representation: Representation,
+    data: FactorImages,
+    num_train: int = 10_000,
+    num_test: int = 5_000,
+    method: str = "correlation",
+    seed: int = 0,
+    verbose: int | str = "auto",
+) -> float:
     """Separated attribute predictability: how far the best unit is ahead.
 
     mean over factors of the score of the unit that predicts the factor best,
