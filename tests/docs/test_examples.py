@@ -7,16 +7,17 @@ import pytest
 from tests.docs import pages
 
 MODELS = sorted(pages.DOCS.glob("models/*.md"))
-#: The others have tests of their own: they need servers, or several processes,
-#: or change files.
+#: The other guides have tests of their own: they need servers or several
+#: processes, or change files.
 GUIDES = [
-    pages.DOCS / "guides" / f"{name}.md"
+    pages.DOCS / f"{name}.md"
     for name in (
-        "first_model",
-        "networks",
-        "distributions",
-        "schedules",
-        "evaluation",
+        "guides/first_model",
+        "guides/networks",
+        "guides/distributions",
+        "guides/schedules",
+        "guides/evaluation",
+        "faq",
     )
 ]
 
