@@ -2,14 +2,18 @@
 
 import io
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_vae.callbacks.writing import atomic_file
 from keras_vae.callbacks.writing import is_chief
 from keras_vae.evaluation.encode_in_batches import encode_in_batches
+from keras_vae.typing import Array
+from keras_vae.typing import PathLike
 from keras_vae.visualization.tile_images import as_images
 from keras_vae.visualization.tile_images import is_image_batch
 from keras_vae.visualization.tile_images import tile_images
@@ -45,13 +49,20 @@ class EmbeddingProjector(keras.callbacks.Callback):
     (10,)
     """
 
-    def __init__(self, x, labels=None, *, log_dir, batch_size=1000):
+    def __init__(
+        self,
+        x: Array,
+        labels: ArrayLike | None = None,
+        *,
+        log_dir: PathLike,
+        batch_size: int = 1000,
+    ) -> None:
         super().__init__()
         self.x = np.asarray(x)
         self.labels = None if labels is None else np.asarray(labels)
         self.log_dir = log_dir
         self.batch_size = batch_size
-        if labels is not None and self.labels.shape != (len(self.x),):
+        if self.labels is not None and self.labels.shape != (len(self.x),):
             raise ValueError(
                 f"`labels` must have shape ({len(self.x)},), one for each "
                 f"input. Received: labels of shape {self.labels.shape}"
@@ -67,7 +78,7 @@ class EmbeddingProjector(keras.callbacks.Callback):
                 f"{self.x.shape}"
             )
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if not is_chief(self.model):
             return
         from google.protobuf import text_format

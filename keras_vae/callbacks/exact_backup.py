@@ -4,6 +4,8 @@ import json
 import pathlib
 import re
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +17,7 @@ from keras_vae.callbacks.writing import atomic_file
 from keras_vae.callbacks.writing import is_chief
 from keras_vae.callbacks.writing import remove_drafts
 from keras_vae.npz import read_npz
+from keras_vae.typing import PathLike
 
 _FORMAT = 1
 
@@ -99,21 +102,27 @@ class ExactBackup(keras.callbacks.Callback):
     2 [0, 1, 2]
     """
 
-    def __init__(self, path, callbacks=(), every_epochs=1, keep=2):
+    def __init__(
+        self,
+        path: PathLike,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        every_epochs: int = 1,
+        keep: int = 2,
+    ) -> None:
         super().__init__()
         self.path = pathlib.Path(path)
         self.callbacks = list(callbacks)
         self.every_epochs = positive_int("every_epochs", every_epochs)
         self.keep = positive_int("keep", keep)
         self.stopped = False
-        self._history = []
-        self._restored = None
-        self._restored_from = None
+        self._history: list[dict[str, Any]] = []
+        self._restored: dict[str, Any] | None = None
+        self._restored_from: pathlib.Path | None = None
         self._owner = False
 
     # === Restore ===
 
-    def restore(self, model):
+    def restore(self, model: keras.Model) -> int:
         """Sets `model` to the newest backup that is whole.
 
         The states of the callbacks follow when training begins.
@@ -192,7 +201,7 @@ class ExactBackup(keras.callbacks.Callback):
 
     # === Callback ===
 
-    def set_model(self, model):
+    def set_model(self, model: keras.Model) -> None:
         super().set_model(model)
         late = [c for c in self.callbacks if c.model is not model]
         if late:
@@ -201,7 +210,7 @@ class ExactBackup(keras.callbacks.Callback):
                 f"the list given to `fit`. Received: callbacks={late} after it"
             )
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if not self._owner and self._files():
             raise ValueError(
                 "The folder holds backups of a run that was not restored: "
@@ -223,10 +232,12 @@ class ExactBackup(keras.callbacks.Callback):
                     f"Received: state={state!r}"
                 ) from error
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         self._restore_history()
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._restore_history()
 
     def _restore_history(self):
@@ -240,7 +251,9 @@ class ExactBackup(keras.callbacks.Callback):
             for name, value in row["logs"].items():
                 history.history.setdefault(name, []).append(value)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         self._history.append({"epoch": epoch, "logs": dict(logs or {})})
         if (epoch + 1) % self.every_epochs == 0 and is_chief(self.model):
             self._write(epoch + 1)

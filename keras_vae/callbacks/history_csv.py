@@ -2,11 +2,15 @@
 
 import csv
 import io
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 
 from keras_vae.callbacks.writing import atomic_file
 from keras_vae.callbacks.writing import is_chief
+from keras_vae.typing import PathLike
 
 
 class HistoryCSV(keras.callbacks.Callback):
@@ -27,24 +31,26 @@ class HistoryCSV(keras.callbacks.Callback):
     'run/history.csv'
     """
 
-    def __init__(self, path):
+    def __init__(self, path: PathLike) -> None:
         super().__init__()
         self.path = path
+        self._rows: list[dict[str, Any]] = []
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._rows = []
 
-    def on_train_begin(self, logs=None):
-        self._rows = []
-
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         self._rows.append({"epoch": epoch, **(logs or {})})
         if is_chief(self.model):
             self._write()
 
-    def get_state(self):
+    def get_state(self) -> list[dict[str, Any]]:
         """The rows so far, for `ExactBackup`."""
         return self._rows
 
-    def set_state(self, state):
+    def set_state(self, state: Iterable[Mapping[str, Any]]) -> None:
         """Goes on after the rows of `state`."""
         self._rows = [dict(row) for row in state]
 

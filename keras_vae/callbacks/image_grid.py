@@ -1,6 +1,7 @@
 """Pictures of what a model does, while it trains."""
 
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,6 +10,8 @@ import tensorflow as tf
 from keras_vae.arguments import positive_int
 from keras_vae.callbacks.writing import atomic_file
 from keras_vae.callbacks.writing import is_chief
+from keras_vae.typing import Array
+from keras_vae.typing import PathLike
 from keras_vae.visualization.tile_images import as_images
 from keras_vae.visualization.tile_images import tile_images
 from keras_vae.visualization.tile_images import tile_pairs
@@ -45,13 +48,13 @@ class ImageGrid(keras.callbacks.Callback):
 
     def __init__(
         self,
-        x,
-        every=1,
-        num_samples=64,
-        log_dir=None,
-        image_dir=None,
-        seed=0,
-    ):
+        x: Array,
+        every: int = 1,
+        num_samples: int = 64,
+        log_dir: PathLike | None = None,
+        image_dir: PathLike | None = None,
+        seed: int = 0,
+    ) -> None:
         super().__init__()
         if log_dir is None and image_dir is None:
             raise ValueError(
@@ -66,7 +69,9 @@ class ImageGrid(keras.callbacks.Callback):
         self.seed = seed
         self._writer = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         if (epoch + 1) % self.every != 0 or not is_chief(self.model):
             return
         reconstruction = self.model.reconstruct(self.x)
@@ -81,7 +86,7 @@ class ImageGrid(keras.callbacks.Callback):
             if self.log_dir is not None:
                 self._write_summary(name, epoch, pixels)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None

@@ -1,5 +1,7 @@
 """The error of a training that went to NaN or infinity."""
 
+from collections.abc import Sequence
+
 
 class NonFiniteError(FloatingPointError):
     """A term of the objective, or a variable, is NaN or infinite.
@@ -22,7 +24,9 @@ class NonFiniteError(FloatingPointError):
     (['kl_loss'], 7)
     """
 
-    def __init__(self, message, names, step=None):
+    def __init__(
+        self, message: str, names: Sequence[str], step: int | None = None
+    ) -> None:
         super().__init__(message)
         self.names = list(names)
         self.step = step

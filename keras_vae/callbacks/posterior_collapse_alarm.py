@@ -1,12 +1,15 @@
 """The alarm for units that the decoder does not use."""
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_vae.arguments import positive_int
 from keras_vae.metrics.active_units import active_units
+from keras_vae.typing import Batches
 
 
 class PosteriorCollapseAlarm(keras.callbacks.Callback):
@@ -50,13 +53,13 @@ class PosteriorCollapseAlarm(keras.callbacks.Callback):
 
     def __init__(
         self,
-        x,
-        every=1,
-        threshold=0.01,
-        patience=10,
-        definition="variance",
-        batch_size=1000,
-    ):
+        x: Batches,
+        every: int = 1,
+        threshold: float = 0.01,
+        patience: int = 10,
+        definition: str = "variance",
+        batch_size: int = 1000,
+    ) -> None:
         super().__init__()
         self.x = x
         self.every = positive_int("every", every)
@@ -70,10 +73,12 @@ class PosteriorCollapseAlarm(keras.callbacks.Callback):
         self._wait = 0
         self._severity = 0
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._reset()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         if (epoch + 1) % self.every != 0:
             return
         result = active_units(
@@ -95,11 +100,11 @@ class PosteriorCollapseAlarm(keras.callbacks.Callback):
             warnings.warn(_message(epoch, collapsed, total), stacklevel=2)
         self._severity = max(severity, self._severity) if severity else 0
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """Counts and warnings so far, for `ExactBackup`."""
         return {"wait": self._wait, "severity": self._severity}
 
-    def set_state(self, state):
+    def set_state(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
         self._wait = np.asarray(state["wait"]).astype("int64", casting="safe")
         self._severity = int(state["severity"])

@@ -1,6 +1,7 @@
 """The guard against NaN."""
 
 import threading
+from typing import Any
 
 import keras
 import numpy as np
@@ -43,12 +44,14 @@ class TerminateOnNonFinite(keras.callbacks.Callback):
     # Keras then reads the logs in a thread, and the next step need not wait.
     async_safe = True
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self._lock = threading.Lock()
-        self._first = None
+        self._first: tuple[int, list[str]] | None = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         counter = getattr(self.model, "step", None)
         if counter is None:
             counter = self.model.optimizer.iterations
@@ -56,7 +59,9 @@ class TerminateOnNonFinite(keras.callbacks.Callback):
         self._first_step = int(keras.ops.convert_to_numpy(counter))
         self._first = None
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(
+        self, batch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         names = self._non_finite_terms(logs or {})
         if not names:
             return
@@ -75,7 +80,9 @@ class TerminateOnNonFinite(keras.callbacks.Callback):
             step,
         )
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         names = self._non_finite_terms(logs or {}, prefix="val_")
         if not names:
             names = [

@@ -1,9 +1,13 @@
 """KL and active units of a hierarchy, epoch by epoch."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 
 from keras_vae.arguments import positive_int
 from keras_vae.metrics.units_by_level import units_by_level
+from keras_vae.typing import Array
 
 
 class UnitsPerLevel(keras.callbacks.Callback):
@@ -34,15 +38,23 @@ class UnitsPerLevel(keras.callbacks.Callback):
         Sonderby, Raiko, Maaloe, Sonderby, Winther, 2016, figure 5.
     """
 
-    def __init__(self, x, every=1, threshold=0.01, batch_size=1000):
+    def __init__(
+        self,
+        x: Array,
+        every: int = 1,
+        threshold: float = 0.01,
+        batch_size: int = 1000,
+    ) -> None:
         super().__init__()
         self.x = x
         self.every = positive_int("every", every)
         self.threshold = threshold
         self.batch_size = batch_size
-        self._counts = None
+        self._counts: dict[str, Any] | None = None
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
         if self._counts is None or (epoch + 1) % self.every == 0:
             self._counts = self._count()
         if logs is not None:
@@ -58,11 +70,11 @@ class UnitsPerLevel(keras.callbacks.Callback):
             counts[f"unit_kl_{row.level}"] = row.kl
         return counts
 
-    def get_state(self):
+    def get_state(self) -> dict[str, Any]:
         """The last count, for `ExactBackup`."""
         return {"counts": self._counts}
 
-    def set_state(self, state):
+    def set_state(self, state: Mapping[str, Any]) -> None:
         """Goes on from `state`."""
         counts = state["counts"]
         self._counts = None if counts is None else dict(counts)

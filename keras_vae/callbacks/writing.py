@@ -3,12 +3,18 @@
 import contextlib
 import os
 import pathlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import keras
+
+from keras_vae.typing import PathLike
 
 _DRAFT = ".draft-"
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
     """Give a place to write a file that then appears under `path` whole.
 
     Args:
@@ -49,13 +55,13 @@ def atomic_path(path):
 
 
 @contextlib.contextmanager
-def atomic_file(path):
+def atomic_file(path: PathLike) -> Iterator[BinaryIO]:
     """As `atomic_path`, but gives the open binary file."""
     with atomic_path(path) as draft, open(draft, "wb") as file:
         yield file
 
 
-def remove_drafts(folder):
+def remove_drafts(folder: PathLike) -> None:
     """Removes what killed processes left half written, in all sub-folders.
 
     Only where no other process writes.
@@ -64,7 +70,7 @@ def remove_drafts(folder):
         draft.unlink(missing_ok=True)
 
 
-def is_chief(model):
+def is_chief(model: keras.Model) -> bool:
     """Whether this process writes the files of `model`'s training.
 
     Under `MultiWorkerMirroredStrategy` one of the processes does; elsewhere

@@ -1,9 +1,11 @@
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_vae.layers.corruption import Corruption
+from keras_vae.random import Noise
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -39,7 +41,9 @@ class AdditiveGaussianNoise(Corruption):
         Vincent, Larochelle, Lajoie, Bengio, Manzagol, 2010, section 3.3.
     """
 
-    def __init__(self, stddev, seed=None, **kwargs):
+    def __init__(
+        self, stddev: float, seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(seed, **kwargs)
         if not 0.0 <= stddev < math.inf:
             raise ValueError(
@@ -48,10 +52,10 @@ class AdditiveGaussianNoise(Corruption):
             )
         self.stddev = float(stddev)
 
-    def draw(self, x, noise):
+    def draw(self, x: tf.Tensor, noise: Noise) -> tuple[tf.Tensor, tf.Tensor]:
         drawn = self.stddev * noise.normal(tf.unstack(tf.shape(x)))
         mask = tf.fill(tf.shape(x), self.stddev > 0.0)
         return x + tf.cast(drawn, x.dtype), mask
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "stddev": self.stddev}

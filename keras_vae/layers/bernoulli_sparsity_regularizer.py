@@ -1,8 +1,12 @@
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.losses import bernoulli_kl_divergence
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -50,8 +54,13 @@ class BernoulliSparsityRegularizer(keras.layers.Layer):
     """
 
     def __init__(
-        self, rho=0.05, beta=3.0, momentum=None, epsilon=1e-6, **kwargs
-    ):
+        self,
+        rho: float = 0.05,
+        beta: float = 3.0,
+        momentum: float | None = None,
+        epsilon: float = 1e-6,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not 0.0 < rho < 1.0:
             raise ValueError(f"`rho` must be in (0, 1). Received: rho={rho}")
@@ -73,7 +82,7 @@ class BernoulliSparsityRegularizer(keras.layers.Layer):
         self.momentum = momentum
         self.epsilon = epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if self.momentum is None:
             return
         # Zero-debiased: both start at zero, their ratio is the mean.
@@ -93,7 +102,7 @@ class BernoulliSparsityRegularizer(keras.layers.Layer):
             )
         )
 
-    def penalty(self, x, training=False):
+    def penalty(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         """sum_j KL(rho || rho_hat_j) over the global batch, without `beta`.
 
         Args:
@@ -129,14 +138,14 @@ class BernoulliSparsityRegularizer(keras.layers.Layer):
             moved.append(new)
         return moved[0] / moved[1]
 
-    def call(self, x, training=False):
+    def call(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         self.add_loss(self.beta * self.penalty(x, training))
         return x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "rho": self.rho,

@@ -4,8 +4,12 @@ import tensorflow as tf
 from tensorflow.compiler.tf2xla.python import xla
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
+from keras_vae.typing import Scalar
 
-def write(cache, entry, index, axis=0):
+
+def write(
+    cache: tf.Tensor, entry: tf.Tensor, index: Scalar, axis: int = 0
+) -> tf.Tensor:
     """`cache` with `entry` at a place, without a copy of the rest.
 
     In a `tf.while_loop` both operations write in place; each exists on one
@@ -17,12 +21,12 @@ def write(cache, entry, index, axis=0):
         index: scalar int32 tensor.
         axis: int.
     """
-    begin = [0] * cache.shape.rank
+    begin: list[Scalar] = [0] * cache.shape.rank
     begin[axis] = index
     entry = tf.cast(entry, cache.dtype)
     if GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
         return xla.dynamic_update_slice(cache, entry, tf.stack(begin))
-    end = [0] * cache.shape.rank
+    end: list[Scalar] = [0] * cache.shape.rank
     end[axis] = index + 1
     # All of the other axes.
     mask = 2**cache.shape.rank - 1 - 2**axis

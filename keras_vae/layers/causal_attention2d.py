@@ -1,10 +1,16 @@
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_vae.arguments import positive_int
 from keras_vae.layers.cache import write
+from keras_vae.typing import Initializer
+from keras_vae.typing import Scalar
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 # Finite, or the first position had no weights; its exponential is 0.
 _MASKED = -1e9
@@ -57,12 +63,12 @@ class CausalAttention2D(keras.layers.Layer):
 
     def __init__(
         self,
-        num_heads=8,
-        key_dim=16,
-        value_dim=128,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        num_heads: int = 8,
+        key_dim: int = 16,
+        value_dim: int = 128,
+        kernel_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_heads = positive_int("num_heads", num_heads)
         self.key_dim = positive_int("key_dim", key_dim)
@@ -88,7 +94,7 @@ class CausalAttention2D(keras.layers.Layer):
             for name, size in sizes.items()
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         query_shape, key_shape = input_shape
         if tuple(query_shape)[:-1] != tuple(key_shape)[:-1]:
             raise ValueError(
@@ -100,7 +106,7 @@ class CausalAttention2D(keras.layers.Layer):
         self._key.build(key_shape)
         self._value.build(key_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[TensorLike]) -> tf.Tensor:
         query, key = inputs
         size = tf.unstack(tf.shape(query))[:3]
         positions = size[1] * size[2]
@@ -116,7 +122,7 @@ class CausalAttention2D(keras.layers.Layer):
         mixed = self._attend(query, key, value, index)
         return tf.reshape(self._merge(mixed), [*size, self.value_dim])
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return (*input_shape[0][:-1], self.value_dim)
 
     def _split(self, x, positions):
@@ -147,7 +153,7 @@ class CausalAttention2D(keras.layers.Layer):
 
     # === One position at a time ===
 
-    def init_cache(self, batch_size):
+    def init_cache(self, batch_size: Scalar) -> list[tf.Tensor]:
         """Empty keys and values of all positions.
 
         Args:
@@ -157,7 +163,9 @@ class CausalAttention2D(keras.layers.Layer):
         sizes = (self.key_dim, self.value_dim // self.num_heads)
         return [tf.zeros([*rows, size], self.compute_dtype) for size in sizes]
 
-    def write(self, cache, x, index):
+    def write(
+        self, cache: list[tf.Tensor], x: TensorLike, index: Scalar
+    ) -> list[tf.Tensor]:
         """The cache with keys and values at a position.
 
         Args:
@@ -172,7 +180,9 @@ class CausalAttention2D(keras.layers.Layer):
             for old, entry in zip(cache, new, strict=True)
         ]
 
-    def read(self, cache, query, index):
+    def read(
+        self, cache: list[tf.Tensor], query: TensorLike, index: Scalar
+    ) -> tf.Tensor:
         """The output at a position: tensor (batch, value_dim).
 
         Args:
@@ -182,9 +192,10 @@ class CausalAttention2D(keras.layers.Layer):
         """
         query = self._split(self._query(query[:, tf.newaxis]), 1)
         index = tf.reshape(index, [1, 1])
-        return self._merge(self._attend(query, *cache, index))[:, 0]
+        keys, values = cache
+        return self._merge(self._attend(query, keys, values, index))[:, 0]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+from typing import Any
 from typing import NamedTuple
 
 import keras
@@ -7,6 +9,11 @@ import tensorflow as tf
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
 from keras_vae.layers.cache import write
+from keras_vae.typing import Array
+from keras_vae.typing import Initializer
+from keras_vae.typing import Scalar
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 _ANCHORS = ("corner", "center")
 
@@ -65,13 +72,13 @@ class CausalConv2D(keras.layers.Layer):
 
     def __init__(
         self,
-        filters,
-        kernel_size=2,
-        anchor="corner",
-        include_current=True,
-        kernel_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: int | Sequence[int] = 2,
+        anchor: str = "corner",
+        include_current: bool = True,
+        kernel_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
         if isinstance(kernel_size, int):
@@ -130,24 +137,24 @@ class CausalConv2D(keras.layers.Layer):
             )
         return windows
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._size = tuple(input_shape)[1:3]
         self._channels = input_shape[-1]
         for convolution in self._convolutions:
             convolution.build((None, None, None, self._channels))
 
-    def call(self, x):
+    def call(self, x: TensorLike) -> tf.Tensor:
         return sum(
             convolution(window.shift(x))
             for window, convolution in zip(self._windows, self._convolutions)
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.filters)
 
     # === One position at a time ===
 
-    def init_cache(self, batch_size):
+    def init_cache(self, batch_size: Scalar) -> tf.Tensor:
         """An empty cache: the last rows of the input, padded.
 
         Args:
@@ -157,7 +164,9 @@ class CausalConv2D(keras.layers.Layer):
         slots = rows * (self._size[1] + columns - 1)
         return tf.zeros([slots, batch_size, self._channels], self.compute_dtype)
 
-    def write(self, cache, x, index):
+    def write(
+        self, cache: tf.Tensor, x: TensorLike, index: Scalar
+    ) -> tf.Tensor:
         """The cache with x at a position.
 
         Args:
@@ -168,7 +177,7 @@ class CausalConv2D(keras.layers.Layer):
         slot = self._slots(index, 0, 0)
         return write(cache, x[tf.newaxis], slot)
 
-    def read(self, cache, index):
+    def read(self, cache: tf.Tensor, index: Scalar) -> tf.Tensor:
         """The output at a position: tensor (batch, filters).
 
         Args:
@@ -201,7 +210,7 @@ class CausalConv2D(keras.layers.Layer):
         padded = width + self.kernel_size[1] - 1
         return row * padded + index % width + left + columns
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -222,7 +231,7 @@ class Window(NamedTuple):
     left: int
     right: int
 
-    def shift(self, x):
+    def shift(self, x: tf.Tensor) -> tf.Tensor:
         """x padded and cropped: a "valid" convolution sees the window."""
         rows, columns = (min(n, 0) or None for n in (self.bottom, self.right))
         padding = [
@@ -233,11 +242,12 @@ class Window(NamedTuple):
         ]
         return keras.ops.pad(x[:, :rows, :columns], padding)
 
-    def offsets(self):
+    def offsets(self) -> tuple[Array, Array]:
         """Rows and columns of all its places, in the order of a kernel."""
         places = [
             (row, column)
             for row in range(self.top, self.bottom + 1)
             for column in range(self.left, self.right + 1)
         ]
-        return [np.array(part, "int32") for part in zip(*places)]
+        rows, columns = zip(*places)
+        return np.array(rows, "int32"), np.array(columns, "int32")

@@ -1,11 +1,15 @@
 """The vectors of a quantizer and how training moves them."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.layers.nearest_codes import nearest_codes
 from keras_vae.metrics.codebook_usage import count_codes
+from keras_vae.random import Noise
+from keras_vae.typing import Shape
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -19,15 +23,15 @@ class Codebook(keras.layers.Layer):
 
     def __init__(
         self,
-        num_embeddings,
-        dim,
-        ema_decay,
-        epsilon,
-        init_batches,
-        dead_threshold,
-        unit_length,
-        **kwargs,
-    ):
+        num_embeddings: int,
+        dim: int,
+        ema_decay: float | None,
+        epsilon: float,
+        init_batches: int,
+        dead_threshold: float,
+        unit_length: bool,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(dtype="float32", **kwargs)
         self.num_embeddings = num_embeddings
         self.dim = dim
@@ -39,7 +43,7 @@ class Codebook(keras.layers.Layer):
         self.dead_threshold = dead_threshold
         self.unit_length = unit_length
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         shape = (self.num_embeddings, self.dim)
         self.vectors = self._add("vectors", shape, self.by_gradient)
         self.ema_counts = self._add("ema_counts", shape[:1])
@@ -71,22 +75,22 @@ class Codebook(keras.layers.Layer):
             aggregation="mean",
         )
 
-    def read(self):
+    def read(self) -> tf.Tensor:
         """The codes: float32 (K, dim)."""
         vectors = tf.convert_to_tensor(self.vectors)
         if self.unit_length:
             return tf.math.l2_normalize(vectors, axis=-1)
         return vectors
 
-    def nearest(self, flat):
+    def nearest(self, flat: tf.Tensor) -> tf.Tensor:
         """Index of the nearest code of each row: int32 (n,)."""
         return nearest_codes(flat, self.read())
 
-    def count(self, indices):
+    def count(self, indices: tf.Tensor) -> tf.Tensor:
         """How often each code was chosen on this replica: float32 (K,)."""
         return count_codes(indices, self.num_embeddings)
 
-    def begin(self, flat, noise):
+    def begin(self, flat: tf.Tensor, noise: Noise) -> tf.Tensor:
         """Vectors to put codes upon (K, dim); the first step puts all."""
         candidates = tf.stop_gradient(self._draw(flat, noise))
         if self.init_batches:
@@ -114,7 +118,13 @@ class Codebook(keras.layers.Layer):
         taken = tf.gather(flat, tf.where(mine, position, rows))
         return random.all_reduce_sum(taken)
 
-    def move(self, flat, indices, counts, candidates):
+    def move(
+        self,
+        flat: tf.Tensor,
+        indices: tf.Tensor,
+        counts: tf.Tensor,
+        candidates: tf.Tensor,
+    ) -> None:
         """One step of the averages, and of the codes that follow them."""
         sums = [counts]
         if self.ema_sums is not None:

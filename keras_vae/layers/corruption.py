@@ -1,7 +1,12 @@
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.random import Noise
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -20,13 +25,13 @@ class Corruption(keras.layers.Layer):
         training: bool; x passes unchanged where it is False.
     """
 
-    def __init__(self, seed=None, **kwargs):
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_masking = True
 
-    def draw(self, x, noise):
+    def draw(self, x: tf.Tensor, noise: Noise) -> tuple[tf.Tensor, tf.Tensor]:
         """A corrupted copy of x and what was corrupted.
 
         Args:
@@ -39,7 +44,7 @@ class Corruption(keras.layers.Layer):
         """
         raise NotImplementedError
 
-    def corrupt(self, x):
+    def corrupt(self, x: TensorLike) -> tuple[tf.Tensor, tf.Tensor]:
         """As `draw`, with new noise at each call.
 
         Args:
@@ -48,17 +53,17 @@ class Corruption(keras.layers.Layer):
         x = tf.convert_to_tensor(x)
         return self.draw(x, random.current_noise(self.seed_generator))
 
-    def call(self, x, training=False):
+    def call(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         return self.corrupt(x)[0] if training else x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}
 
 
-def check_rate(rate):
+def check_rate(rate: float) -> float:
     """`rate` as a float, or a ValueError if it is no probability."""
     if not 0.0 <= rate <= 1.0:
         raise ValueError(f"`rate` must be in [0, 1]. Received: rate={rate}")

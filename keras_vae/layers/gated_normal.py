@@ -1,8 +1,13 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae.arguments import positive_int
 from keras_vae.random import spawn_seeds
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 # exp(2 * 10) is far outside any use.
 _MAX_LOG_SCALE = 10.0
@@ -44,7 +49,13 @@ class GatedNormal(keras.layers.Layer):
         Gregor, Papamakarios, Besse, Buesing, Weber, 2019, appendix D.
     """
 
-    def __init__(self, units, latent_dim, seed=None, **kwargs):
+    def __init__(
+        self,
+        units: int,
+        latent_dim: int,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         self.units = positive_int("units", units)
@@ -63,22 +74,26 @@ class GatedNormal(keras.layers.Layer):
             )
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape | Sequence[Shape]) -> None:
         self.hidden.build(input_shape)
         self.head.build((None, self.units))
 
-    def call(self, inputs):
+    def call(
+        self, inputs: TensorLike | Sequence[TensorLike]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         value, gate = tf.split(self.hidden(inputs), 2, axis=-1)
         features = tf.tanh(value) * tf.sigmoid(gate)
         mean, log_scale = tf.split(self.head(features), 2, axis=-1)
         log_scale = tf.clip_by_value(log_scale, -_MAX_LOG_SCALE, _MAX_LOG_SCALE)
         return mean, tf.exp(2.0 * log_scale)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: Shape | Sequence[Shape]
+    ) -> tuple[Shape, Shape]:
         shape = (input_shape[0], self.latent_dim)
         return shape, shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,

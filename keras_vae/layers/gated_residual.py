@@ -1,8 +1,15 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 from keras_vae.arguments import positive_int
 from keras_vae.layers.causal_conv2d import CausalConv2D
 from keras_vae.layers.masking_noise import MaskingNoise
+from keras_vae.typing import Scalar
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 # Variance of the last kernel: a new layer is close to the identity.
 _OUTPUT_VARIANCE = 0.1**2
@@ -56,14 +63,14 @@ class GatedResidual(keras.layers.Layer):
 
     def __init__(
         self,
-        filters,
-        kernel_size=1,
-        causal=True,
-        anchor="corner",
-        dropout=0.0,
-        seed=None,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: int | Sequence[int] = 1,
+        causal: bool = True,
+        anchor: str = "corner",
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
         self.kernel_size = kernel_size
@@ -77,7 +84,9 @@ class GatedResidual(keras.layers.Layer):
         self.seed = seed
         self._masking = MaskingNoise(dropout, seed, dtype=self.dtype_policy)
         self._first = self._convolution(self.filters, "glorot_uniform", "first")
-        self._side = self._second = self._condition = None
+        self._second: keras.layers.Layer = None
+        self._side: keras.layers.Layer | None = None
+        self._condition: keras.layers.Layer | None = None
 
     def _convolution(self, filters, initializer, name):
         options = {
@@ -95,7 +104,12 @@ class GatedResidual(keras.layers.Layer):
             filters, self.kernel_size, padding="same", **options
         )
 
-    def build(self, x_shape, side_shape=None, condition_shape=None):
+    def build(
+        self,
+        x_shape: Shape,
+        side_shape: Shape | None = None,
+        condition_shape: Shape | None = None,
+    ) -> None:
         channels = x_shape[-1]
         self._first.build(x_shape)
         self._second = self._convolution(
@@ -120,7 +134,13 @@ class GatedResidual(keras.layers.Layer):
         layer.build(shape)
         return layer
 
-    def call(self, x, side=None, condition=None, training=False):
+    def call(
+        self,
+        x: TensorLike,
+        side: TensorLike | None = None,
+        condition: TensorLike | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
         hidden = self._first(keras.ops.elu(x))
         hidden = self._hidden(hidden, side)
         if training and self.dropout:
@@ -139,13 +159,16 @@ class GatedResidual(keras.layers.Layer):
         return x + change * keras.ops.sigmoid(gate)
 
     def compute_output_shape(
-        self, x_shape, side_shape=None, condition_shape=None
-    ):
+        self,
+        x_shape: Shape,
+        side_shape: Shape | None = None,
+        condition_shape: Shape | None = None,
+    ) -> Shape:
         return x_shape
 
     # === One position at a time ===
 
-    def init_cache(self, batch_size):
+    def init_cache(self, batch_size: Scalar) -> list[tf.Tensor]:
         """Empty caches of its causal convolutions.
 
         Args:
@@ -157,7 +180,14 @@ class GatedResidual(keras.layers.Layer):
             if isinstance(layer, CausalConv2D)
         ]
 
-    def step(self, cache, x, index, side=None, condition=None):
+    def step(
+        self,
+        cache: list[tf.Tensor],
+        x: TensorLike,
+        index: Scalar,
+        side: TensorLike | None = None,
+        condition: TensorLike | None = None,
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The output at a position, and the cache that knows it.
 
         Args:
@@ -180,7 +210,7 @@ class GatedResidual(keras.layers.Layer):
         cache[number] = layer.write(cache[number], x, index)
         return layer.read(cache[number], index)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -1,7 +1,12 @@
 import numbers
+from typing import Any
+from typing import Self
 
 import keras
 import tensorflow as tf
+
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 #: Leading bits of float32 that tell the values of these dtypes apart.
 _SIGNIFICANT_BITS = {"bfloat16": 16, "float16": 19}
@@ -50,7 +55,12 @@ class KSparse(keras.layers.Layer):
         Makhzani, Frey, 2014, section 2.1; section 4.2.1 for the schedule.
     """
 
-    def __init__(self, k, inference_alpha=1.0, **kwargs):
+    def __init__(
+        self,
+        k: int | keras.optimizers.schedules.LearningRateSchedule,
+        inference_alpha: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         schedule = keras.optimizers.schedules.LearningRateSchedule
         if not isinstance(k, (numbers.Integral, schedule)) or k is True:
@@ -67,9 +77,9 @@ class KSparse(keras.layers.Layer):
             )
         self.k = k if callable(k) else int(k)
         self.inference_alpha = inference_alpha
-        self.step = None
+        self.step: keras.Variable = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) < 2 or input_shape[-1] is None:
             raise ValueError(
                 "KSparse needs inputs (batch, ..., width) of known width. "
@@ -95,14 +105,14 @@ class KSparse(keras.layers.Layer):
                 aggregation="only_first_replica",
             )
 
-    def count_steps_with(self, step):
+    def count_steps_with(self, step: keras.Variable) -> None:
         """Makes a model's step this layer's; before `build`.
 
         There is one counter then, and it is the model that moves it.
         """
         self.step = step
 
-    def current_k(self, training=False):
+    def current_k(self, training: bool = False) -> int | tf.Tensor:
         """How many are kept at this step: int, or () int32 of a schedule."""
         alpha = 1.0 if training else self.inference_alpha
         if not callable(self.k):
@@ -112,7 +122,7 @@ class KSparse(keras.layers.Layer):
         k = tf.clip_by_value(tf.round(alpha * k), 1.0, float(self._width))
         return tf.cast(k, "int32")
 
-    def keep(self, x, k):
+    def keep(self, x: TensorLike, k: int | tf.Tensor) -> tf.Tensor:
         """The k largest of each vector, the rest zero; not counted.
 
         Args:
@@ -126,16 +136,16 @@ class KSparse(keras.layers.Layer):
         # Not a product with zeros: infinities would become NaN.
         return tf.where(kept, x, tf.zeros([], x.dtype))
 
-    def call(self, x, training=False):
+    def call(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         y = self.keep(x, self.current_k(training))
         if training:
             self.step.assign_add(1)
         return y
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "k": keras.saving.serialize_keras_object(self.k),
@@ -143,7 +153,7 @@ class KSparse(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         k = keras.saving.deserialize_keras_object(config["k"])
         return cls(**{**config, "k": k})
 

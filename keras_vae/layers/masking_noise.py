@@ -1,8 +1,11 @@
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae.layers.corruption import Corruption
 from keras_vae.layers.corruption import check_rate
+from keras_vae.random import Noise
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -40,13 +43,15 @@ class MaskingNoise(Corruption):
         Vincent, Larochelle, Lajoie, Bengio, Manzagol, 2010, section 3.3.
     """
 
-    def __init__(self, rate, seed=None, **kwargs):
+    def __init__(
+        self, rate: float, seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(seed, **kwargs)
         self.rate = check_rate(rate)
 
-    def draw(self, x, noise):
+    def draw(self, x: tf.Tensor, noise: Noise) -> tuple[tf.Tensor, tf.Tensor]:
         mask = noise.uniform(tf.unstack(tf.shape(x))) < self.rate
         return tf.where(mask, tf.zeros([], x.dtype), x), mask
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate}

@@ -2,13 +2,17 @@
 
 import tensorflow as tf
 
+from keras_vae.typing import TensorLike
+
 # Scores in memory at a time, 16 MB: more do not stay in a processor's cache.
 CHUNK_SCORES = 2**22
 # Codes that compete in the second round.
 BLOCK = 32
 
 
-def nearest_codes(z, codebook, chunk_size=None):
+def nearest_codes(
+    z: TensorLike, codebook: TensorLike, chunk_size: int | None = None
+) -> tf.Tensor:
     """Index of the code nearest to each vector; ties go to the lowest.
 
     argmin_k ||z - e_k||^2 = argmin_k ||e_k||^2 / 2 - z.e_k

@@ -1,5 +1,11 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
+
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 # Variances smaller than this are not learnt in float32.
 _MIN_VARIANCE = 1e-4
@@ -47,8 +53,13 @@ class NormalHead(keras.layers.Layer):
     """
 
     def __init__(
-        self, latent_shape, batch_norm=False, momentum=0.98, seed=None, **kwargs
-    ):
+        self,
+        latent_shape: int | Sequence[int],
+        batch_norm: bool = False,
+        momentum: float = 0.98,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         shape = latent_shape
@@ -81,7 +92,7 @@ class NormalHead(keras.layers.Layer):
                 name="norm",
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         positions = tuple(input_shape)[1:-1]
         if positions != self.latent_shape[:-1]:
             raise ValueError(
@@ -93,18 +104,20 @@ class NormalHead(keras.layers.Layer):
         if self.norm is not None:
             self.norm.build(self.dense.compute_output_shape(input_shape))
 
-    def call(self, features, training=False):
+    def call(
+        self, features: TensorLike, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         params = self.dense(features)
         if self.norm is not None:
             params = self.norm(params, training=training)
         mean, raw = tf.split(params, 2, axis=-1)
         return mean, tf.nn.softplus(raw) + _MIN_VARIANCE
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         shape = (input_shape[0], *self.latent_shape)
         return shape, shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "latent_shape": list(self.latent_shape),

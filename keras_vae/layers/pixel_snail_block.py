@@ -1,9 +1,15 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae.arguments import positive_int
 from keras_vae.layers.causal_attention2d import CausalAttention2D
 from keras_vae.layers.gated_residual import GatedResidual
+from keras_vae.typing import Scalar
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -55,17 +61,17 @@ class PixelSNAILBlock(keras.layers.Layer):
 
     def __init__(
         self,
-        filters,
-        num_residual=4,
-        kernel_size=2,
-        anchor="corner",
-        num_heads=8,
-        key_dim=16,
-        value_dim=128,
-        dropout=0.0,
-        seed=None,
-        **kwargs,
-    ):
+        filters: int,
+        num_residual: int = 4,
+        kernel_size: int | Sequence[int] = 2,
+        anchor: str = "corner",
+        num_heads: int = 8,
+        key_dim: int = 16,
+        value_dim: int = 128,
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.num_residual = positive_int("num_residual", num_residual)
@@ -106,7 +112,11 @@ class PixelSNAILBlock(keras.layers.Layer):
             name=name,
         )
 
-    def build(self, inputs_shape, condition_shape=None):
+    def build(
+        self,
+        inputs_shape: Sequence[Shape],
+        condition_shape: Shape | None = None,
+    ) -> None:
         x_shape, content_shape, background_shape = inputs_shape
         for residual in self._residuals:
             residual.build(x_shape, condition_shape=condition_shape)
@@ -120,7 +130,12 @@ class PixelSNAILBlock(keras.layers.Layer):
         self._attention.build([query_shape, key_shape])
         self._merge_unit.build(x_shape, side_shape=(*rows, self.value_dim))
 
-    def call(self, inputs, condition=None, training=False):
+    def call(
+        self,
+        inputs: Sequence[TensorLike],
+        condition: TensorLike | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
         x, content, background = inputs
         for residual in self._residuals:
             x = residual(x, condition=condition, training=training)
@@ -139,12 +154,16 @@ class PixelSNAILBlock(keras.layers.Layer):
         query = tf.concat([x, background], axis=-1)
         return self._query_unit(query, training=training)
 
-    def compute_output_shape(self, inputs_shape, condition_shape=None):
+    def compute_output_shape(
+        self,
+        inputs_shape: Sequence[Shape],
+        condition_shape: Shape | None = None,
+    ) -> Shape:
         return inputs_shape[0]
 
     # === One position at a time ===
 
-    def init_cache(self, batch_size):
+    def init_cache(self, batch_size: Scalar) -> list[Any]:
         """Empty caches of its layers.
 
         Args:
@@ -155,7 +174,14 @@ class PixelSNAILBlock(keras.layers.Layer):
             cache.append(self._attention.init_cache(batch_size))
         return cache
 
-    def step(self, cache, x, background, index, condition=None):
+    def step(
+        self,
+        cache: list[Any],
+        x: TensorLike,
+        background: TensorLike,
+        index: Scalar,
+        condition: TensorLike | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor, list[Any]]:
         """(y, h, cache) at a position, as `call` gives y.
 
         Args:
@@ -175,7 +201,14 @@ class PixelSNAILBlock(keras.layers.Layer):
         y, _ = self._merge_unit.step([], x, index, side=mixed)
         return y, x, cache
 
-    def remember(self, cache, h, content, background, index):
+    def remember(
+        self,
+        cache: list[Any],
+        h: TensorLike,
+        content: TensorLike,
+        background: TensorLike,
+        index: Scalar,
+    ) -> list[Any]:
         """The cache, once the content at a position is known.
 
         Args:
@@ -190,7 +223,7 @@ class PixelSNAILBlock(keras.layers.Layer):
         key = self._key(h, content, background)
         return [*cache[:-1], self._attention.write(cache[-1], key, index)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

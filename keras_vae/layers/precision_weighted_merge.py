@@ -1,5 +1,11 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
+
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -31,11 +37,11 @@ class PrecisionWeightedMerge(keras.layers.Layer):
         Sonderby, Raiko, Maaloe, Sonderby, Winther, 2016, equations 18-19.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[TensorLike]) -> tuple[tf.Tensor, tf.Tensor]:
         mean_a, variance_a, mean_b, variance_b = inputs
         a_first = variance_a <= variance_b
 
@@ -49,5 +55,7 @@ class PrecisionWeightedMerge(keras.layers.Layer):
         share = ratio / (1.0 + ratio)
         return near + share * (far - near), small / (1.0 + ratio)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: Sequence[Shape]
+    ) -> tuple[Shape, Shape]:
         return tuple(input_shape[0]), tuple(input_shape[1])

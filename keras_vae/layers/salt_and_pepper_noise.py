@@ -1,8 +1,11 @@
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae.layers.corruption import Corruption
 from keras_vae.layers.corruption import check_rate
+from keras_vae.random import Noise
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -40,7 +43,14 @@ class SaltAndPepperNoise(Corruption):
         Vincent, Larochelle, Lajoie, Bengio, Manzagol, 2010, section 3.3.
     """
 
-    def __init__(self, rate, low=0.0, high=1.0, seed=None, **kwargs):
+    def __init__(
+        self,
+        rate: float,
+        low: float = 0.0,
+        high: float = 1.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(seed, **kwargs)
         if not low < high:
             raise ValueError(
@@ -50,7 +60,7 @@ class SaltAndPepperNoise(Corruption):
         self.low = float(low)
         self.high = float(high)
 
-    def draw(self, x, noise):
+    def draw(self, x: tf.Tensor, noise: Noise) -> tuple[tf.Tensor, tf.Tensor]:
         # The lower half of what is below the rate is pepper: one draw serves
         # both choices.
         uniform = noise.uniform(tf.unstack(tf.shape(x)))
@@ -58,7 +68,7 @@ class SaltAndPepperNoise(Corruption):
         value = tf.where(uniform < 0.5 * self.rate, self.low, self.high)
         return tf.where(mask, tf.cast(value, x.dtype), x), mask
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "rate": self.rate,

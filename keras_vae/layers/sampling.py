@@ -1,7 +1,12 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -35,19 +40,19 @@ class Sampling(keras.layers.Layer):
         Kingma, Welling, 2014, section 2.4.
     """
 
-    def __init__(self, seed=None, **kwargs):
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs):
+    def call(self, inputs: Sequence[TensorLike]) -> tf.Tensor:
         z_mean, z_log_var = inputs
         noise = random.current_noise(self.seed_generator)
         drawn = noise.normal(tf.unstack(tf.shape(z_mean)))
         return z_mean + tf.exp(0.5 * z_log_var) * tf.cast(drawn, z_mean.dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return input_shape[0]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}

@@ -1,10 +1,13 @@
 import math
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from keras_vae.arguments import positive_int
 from keras_vae.random import spawn_seeds
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -43,7 +46,13 @@ class SelfAttention(keras.layers.Layer):
         Vaswani et al., 2017, section 3.2; Ho, Jain, Abbeel, 2020, appendix B.
     """
 
-    def __init__(self, num_heads=1, num_groups=8, seed=None, **kwargs):
+    def __init__(
+        self,
+        num_heads: int = 1,
+        num_groups: int = 8,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_heads = positive_int("num_heads", num_heads)
         self.num_groups = positive_int("num_groups", num_groups)
@@ -52,9 +61,10 @@ class SelfAttention(keras.layers.Layer):
         self._norm = keras.layers.GroupNormalization(
             num_groups, dtype="float32", name="norm"
         )
-        self._projection = self._output = None
+        self._projection: keras.layers.Layer = None
+        self._output: keras.layers.Layer = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         for name in ("num_heads", "num_groups"):
             if channels % getattr(self, name):
@@ -82,7 +92,7 @@ class SelfAttention(keras.layers.Layer):
         self._projection.build(input_shape)
         self._output.build(input_shape)
 
-    def call(self, x):
+    def call(self, x: TensorLike) -> tf.Tensor:
         channels = x.shape[-1]
         shape = tf.shape(x)
         heads = [shape[0], -1, self.num_heads, channels // self.num_heads]
@@ -98,10 +108,10 @@ class SelfAttention(keras.layers.Layer):
         mixed = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), shape)
         return x + self._output(mixed)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,

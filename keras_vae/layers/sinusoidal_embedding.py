@@ -1,10 +1,13 @@
 import math
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_vae.arguments import positive_int
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -43,7 +46,13 @@ class SinusoidalEmbedding(keras.layers.Layer):
         Vaswani et al., 2017, section 3.5; Ho, Jain, Abbeel, 2020, appendix B.
     """
 
-    def __init__(self, dim, scale=1000.0, max_period=10000.0, **kwargs):
+    def __init__(
+        self,
+        dim: int,
+        scale: float = 1000.0,
+        max_period: float = 10000.0,
+        **kwargs: Any,
+    ) -> None:
         # Keras would round t to the dtype policy.
         kwargs.setdefault("autocast", False)
         super().__init__(**kwargs)
@@ -64,7 +73,7 @@ class SinusoidalEmbedding(keras.layers.Layer):
         self.scale = scale
         self.max_period = max_period
 
-    def call(self, t):
+    def call(self, t: TensorLike) -> tf.Tensor:
         half = self.dim // 2
         frequencies = self.max_period ** (-np.arange(half) / (half - 1))
         frequencies = tf.constant(self.scale * frequencies, "float32")
@@ -72,10 +81,10 @@ class SinusoidalEmbedding(keras.layers.Layer):
         y = tf.concat([tf.sin(angles), tf.cos(angles)], axis=-1)
         return tf.cast(y, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.dim)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "dim": self.dim,

@@ -1,4 +1,13 @@
+from typing import Any
+from typing import Self
+
 import keras
+import tensorflow as tf
+
+from keras_vae.typing import Activation
+from keras_vae.typing import Initializer
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -49,12 +58,12 @@ class TiedDense(keras.layers.Layer):
 
     def __init__(
         self,
-        tied_to,
-        activation=None,
-        use_bias=True,
-        bias_initializer="zeros",
-        **kwargs,
-    ):
+        tied_to: keras.layers.Dense,
+        activation: Activation | None = None,
+        use_bias: bool = True,
+        bias_initializer: Initializer = "zeros",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.tie(tied_to)
         self.activation = keras.activations.get(activation)
@@ -62,7 +71,7 @@ class TiedDense(keras.layers.Layer):
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.bias = None
 
-    def tie(self, tied_to):
+    def tie(self, tied_to: keras.layers.Dense) -> None:
         """Uses the kernel of `tied_to` from now on."""
         if not isinstance(tied_to, keras.layers.Dense):
             raise ValueError(
@@ -74,22 +83,22 @@ class TiedDense(keras.layers.Layer):
         self._reference = _Reference(tied_to)
 
     @property
-    def tied_to(self):
+    def tied_to(self) -> keras.layers.Dense:
         return self._reference.layer
 
     @property
-    def kernel(self):
+    def kernel(self) -> keras.Variable | None:
         """The kernel of `tied_to`, not transposed; None before it is built."""
         return self.tied_to.kernel if self.tied_to.built else None
 
     # Keras asks every layer for these two and drops what it gets twice.
 
     @property
-    def variables(self):
+    def variables(self) -> list[keras.Variable]:
         return self._with_kernel(super().variables)
 
     @property
-    def weights(self):
+    def weights(self) -> list[keras.Variable]:
         return self._with_kernel(super().weights)
 
     def _with_kernel(self, variables):
@@ -97,7 +106,7 @@ class TiedDense(keras.layers.Layer):
             return [self.kernel, *variables]
         return variables
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if not self.tied_to.built:
             raise ValueError(
                 "`tied_to` must be built before the layer tied to it: give "
@@ -113,18 +122,18 @@ class TiedDense(keras.layers.Layer):
         if self.use_bias:
             self.bias = self.add_weight(
                 name="bias",
-                shape=(self.kernel.shape[0],),
+                shape=(self.tied_to.kernel.shape[0],),
                 initializer=self.bias_initializer,
             )
 
-    def call(self, inputs):
+    def call(self, inputs: TensorLike) -> tf.Tensor:
         kernel = keras.ops.cast(self.kernel, self.compute_dtype)
         outputs = keras.ops.matmul(inputs, keras.ops.transpose(kernel))
         if self.use_bias:
             outputs = outputs + self.bias
         return self.activation(outputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if self.kernel is None:
             raise ValueError(
                 "The output shape is known once `tied_to` is built. "
@@ -132,7 +141,7 @@ class TiedDense(keras.layers.Layer):
             )
         return (*input_shape[:-1], self.kernel.shape[0])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "tied_to": keras.saving.serialize_keras_object(self.tied_to),
@@ -144,7 +153,7 @@ class TiedDense(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         tied_to = keras.saving.deserialize_keras_object(config["tied_to"])
         return cls(**{**config, "tied_to": tied_to})
 
@@ -156,7 +165,7 @@ class _Reference:
         self.layer = layer
 
 
-def retie(model):
+def retie(model: keras.Model) -> keras.Model:
     """Ties copies again, in a model made from a config.
 
     A `TiedDense` whose `tied_to` is no layer of the model is tied to the

@@ -1,9 +1,14 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae.arguments import positive_int
 from keras_vae.layers.masking_noise import MaskingNoise
 from keras_vae.random import spawn_seeds
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -48,7 +53,14 @@ class TimeResidual(keras.layers.Layer):
         Ho, Jain, Abbeel, 2020, appendix B.
     """
 
-    def __init__(self, filters, num_groups=8, dropout=0.0, seed=None, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        num_groups: int = 8,
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
         self.num_groups = positive_int("num_groups", num_groups)
@@ -66,10 +78,11 @@ class TimeResidual(keras.layers.Layer):
             )
             for i in (1, 2)
         ]
-        self._convolutions = []
-        self._time = self._shortcut = None
+        self._convolutions: list[keras.layers.Layer] = []
+        self._time: keras.layers.Layer = None
+        self._shortcut: keras.layers.Layer | None = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         x_shape, time_shape = input_shape
         for name, channels in (
             ("filters", self.filters),
@@ -118,7 +131,9 @@ class TimeResidual(keras.layers.Layer):
             name=name,
         )
 
-    def call(self, inputs, training=False):
+    def call(
+        self, inputs: Sequence[TensorLike], training: bool = False
+    ) -> tf.Tensor:
         x, time = inputs
         first, second = self._convolutions
         h = first(keras.ops.silu(self._norms[0](x)))
@@ -131,10 +146,10 @@ class TimeResidual(keras.layers.Layer):
         h = second(h)
         return h + (x if self._shortcut is None else self._shortcut(x))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         return (*input_shape[0][:-1], self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

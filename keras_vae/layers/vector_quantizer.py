@@ -1,4 +1,6 @@
 import typing
+from typing import Any
+from typing import Self
 
 import keras
 import tensorflow as tf
@@ -7,6 +9,8 @@ from keras_vae import random
 from keras_vae.arguments import positive_int
 from keras_vae.layers.codebook import Codebook
 from keras_vae.metrics.codebook_usage import CodebookUsage
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 _METRICS = ("euclidean", "cosine")
 
@@ -98,7 +102,7 @@ class VectorQuantizer(keras.layers.Layer):
         van den Oord, Vinyals, Kavukcuoglu, 2017, equation 3 and appendix A.1.
     """
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         layer = super().__new__(cls, *args, **kwargs)
         # Keras puts a wrapper of its int8 quantisation before the method.
         object.__delattr__(layer, "quantize")
@@ -106,19 +110,19 @@ class VectorQuantizer(keras.layers.Layer):
 
     def __init__(
         self,
-        num_embeddings,
-        embedding_dim,
-        commitment_weight=0.25,
-        ema_decay=0.99,
-        epsilon=1e-5,
-        init_batches=10,
-        dead_threshold=0.03,
-        code_dim=None,
-        metric="euclidean",
-        suffix="",
-        seed=None,
-        **kwargs,
-    ):
+        num_embeddings: int,
+        embedding_dim: int,
+        commitment_weight: float = 0.25,
+        ema_decay: float | None = 0.99,
+        epsilon: float = 1e-5,
+        init_batches: int = 10,
+        dead_threshold: float = 0.03,
+        code_dim: int | None = None,
+        metric: str = "euclidean",
+        suffix: str = "",
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if positive_int("num_embeddings", num_embeddings) < 2:
             raise ValueError(
@@ -178,7 +182,8 @@ class VectorQuantizer(keras.layers.Layer):
             unit_length=metric == "cosine",
             name="codes",
         )
-        self.project_in = self.project_out = None
+        self.project_in: keras.layers.Dense | None = None
+        self.project_out: keras.layers.Dense | None = None
         if code_dim is not None:
             self.project_in = keras.layers.Dense(code_dim, name="project_in")
             self.project_out = keras.layers.Dense(
@@ -188,7 +193,7 @@ class VectorQuantizer(keras.layers.Layer):
             num_embeddings, suffix, dtype="float32"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if len(input_shape) < 2 or input_shape[-1] != self.embedding_dim:
             raise ValueError(
                 "The last axis of the vectors must have the size "
@@ -197,15 +202,15 @@ class VectorQuantizer(keras.layers.Layer):
             )
         if not self.codes.built:
             self.codes.build()
-        if self.code_dim is not None:
+        if self.project_in is not None and self.project_out is not None:
             self.project_in.build((None, self.embedding_dim))
             self.project_out.build((None, self.code_dim))
 
     @property
-    def codebook(self):
+    def codebook(self) -> keras.Variable:
         return self.codes.vectors
 
-    def quantize(self, z, training=False):
+    def quantize(self, z: TensorLike, training: bool = False) -> Quantized:
         """Codes of z, their indices and the terms of the objective.
 
         Args:
@@ -245,7 +250,7 @@ class VectorQuantizer(keras.layers.Layer):
             commitment_loss,
         )
 
-    def encode_indices(self, z):
+    def encode_indices(self, z: TensorLike) -> tf.Tensor:
         """Indices of the nearest codes, nothing moves and nothing counts.
 
         Args:
@@ -257,7 +262,7 @@ class VectorQuantizer(keras.layers.Layer):
         _, flat = self._flatten(z)
         return tf.reshape(self.codes.nearest(flat), tf.shape(z)[:-1])
 
-    def look(self, z):
+    def look(self, z: TensorLike) -> Quantized:
         """As `quantize`, without terms: nothing moves and nothing counts.
 
         Args:
@@ -269,7 +274,7 @@ class VectorQuantizer(keras.layers.Layer):
         indices = self.encode_indices(z)
         return Quantized(self.lookup(indices), indices)
 
-    def lookup(self, indices):
+    def lookup(self, indices: TensorLike) -> tf.Tensor:
         """Codes by index: what `call` gives for these indices.
 
         Args:
@@ -283,9 +288,12 @@ class VectorQuantizer(keras.layers.Layer):
         check_indices(indices, self.num_embeddings)
         return self._expand(tf.gather(self.codes.read(), indices))
 
-    def call(self, z, training=False):
+    def call(
+        self, z: TensorLike, training: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         quantized = self.quantize(z, training)
-        loss = self.commitment_weight * quantized.commitment_loss
+        commitment_loss: tf.Tensor = quantized.commitment_loss
+        loss = self.commitment_weight * commitment_loss
         if quantized.codebook_loss is not None:
             loss += quantized.codebook_loss
         count = tf.cast(tf.size(loss), "float32")
@@ -313,16 +321,18 @@ class VectorQuantizer(keras.layers.Layer):
             return z
         return tf.cast(self.project_out(z), "float32")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         return tuple(input_shape), tuple(input_shape)[:-1]
 
-    def compute_output_spec(self, z, training=False):
+    def compute_output_spec(
+        self, z: keras.KerasTensor, training: bool = False
+    ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         return (
             keras.KerasTensor(z.shape, self.compute_dtype),
             keras.KerasTensor(z.shape[:-1], "int32"),
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_embeddings": self.num_embeddings,
@@ -339,7 +349,7 @@ class VectorQuantizer(keras.layers.Layer):
         }
 
 
-def check_indices(indices, num_embeddings):
+def check_indices(indices: tf.Tensor, num_embeddings: int) -> None:
     """Integers in [0, num_embeddings); values are seen in eager mode only."""
     if not indices.dtype.is_integer:
         raise ValueError(

@@ -10,6 +10,7 @@ newest version is meant.
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from keras_vae.serving.inspect_version import read_signatures
 from keras_vae.serving.models_config import models_config
@@ -20,7 +21,7 @@ from keras_vae.serving.versions import find_version
 _WIDTH = 80
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Runs a command.
 
     Args:

@@ -1,15 +1,21 @@
 """A process in which TensorFlow's C runtime runs SavedModels."""
 
 import base64
+import contextlib
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
+from typing import Self
 
 import numpy as np
 import tensorflow as tf
+
+from keras_vae.serving.signature import Signature
+from keras_vae.typing import Array
 
 _WORKER = pathlib.Path(__file__).with_name("c_runtime_worker.py")
 
@@ -27,7 +33,7 @@ class CRuntime:
     #: Python without site-packages, PYTHONPATH and the current folder.
     COMMAND = (sys.executable, "-I", "-S")
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         library = _library()
         self._errors = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
@@ -45,17 +51,20 @@ class CRuntime:
         )
         return self
 
-    def __exit__(self, *_):
-        self._process.stdout.close()
+    def __exit__(self, *_: object) -> None:
         # It stops at the end of its input.
-        try:
-            self._process.stdin.close()
-        except BrokenPipeError:
-            pass
+        for pipe in (self._process.stdout, self._process.stdin):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
         self._process.wait()
         self._errors.close()
 
-    def run(self, version, calls):
+    def run(
+        self,
+        version: pathlib.Path,
+        calls: Iterable[tuple[Signature, dict[str, Array]]],
+    ) -> list[dict[str, Array] | str]:
         """Loads a SavedModel and calls its signatures.
 
         Args:

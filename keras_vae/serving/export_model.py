@@ -1,14 +1,17 @@
 """Export of a model as a versioned SavedModel."""
 
+import pathlib
+
 import keras
 import tensorflow as tf
 
 from keras_vae.serving.inspect_version import read_signatures
 from keras_vae.serving.publish_version import publish_version
 from keras_vae.serving.warm_up import write_warm_up
+from keras_vae.typing import PathLike
 
 
-def export_model(model, path):
+def export_model(model: keras.Model, path: PathLike) -> pathlib.Path:
     """Exports a model as the next version of a SavedModel.
 
     Every entry of `model.export_signatures()` becomes a signature with named

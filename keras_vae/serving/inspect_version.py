@@ -1,14 +1,17 @@
 """The signatures of an exported model."""
 
+import pathlib
+
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_vae.serving.signature import Signature
 from keras_vae.serving.versions import find_version
+from keras_vae.typing import PathLike
 
 
-def inspect(path):
+def inspect(path: PathLike) -> dict[str, Signature]:
     """Signatures of an exported model, without loading it.
 
     Args:
@@ -41,7 +44,7 @@ def inspect(path):
     return read_signatures(find_version(path))
 
 
-def read_signatures(version):
+def read_signatures(version: pathlib.Path) -> dict[str, Signature]:
     """As `inspect`, of the folder of a version."""
     file = version / "saved_model.pb"
     try:

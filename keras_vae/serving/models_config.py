@@ -1,15 +1,22 @@
 """The list of models that a model server reads."""
 
 import re
+from collections.abc import Iterable
+from collections.abc import Mapping
 
 from google.protobuf import text_encoding
 
 from keras_vae.arguments import checked_path
 from keras_vae.serving.versions import version_folder
 from keras_vae.serving.versions import version_numbers
+from keras_vae.typing import PathLike
 
 
-def models_config(paths, labels=None, base_path=None):
+def models_config(
+    paths: Iterable[PathLike],
+    labels: Mapping[str, Mapping[str, int]] | None = None,
+    base_path: str | None = None,
+) -> str:
     """Text of a models.config, for `--model_config_file` of the server.
 
     A model has the name of its folder. The server loads the versions that

@@ -6,14 +6,18 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Callable
 
 from keras_vae.arguments import checked_path
 from keras_vae.serving.versions import version_numbers
+from keras_vae.typing import PathLike
 
 _PREFIX = ".export-"
 
 
-def publish_version(path, write):
+def publish_version(
+    path: PathLike, write: Callable[[pathlib.Path], object]
+) -> pathlib.Path:
     """Publishes a folder as the next version, whole or not at all.
 
     The files are written and flushed to disk beside the versions, then

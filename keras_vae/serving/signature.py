@@ -7,6 +7,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.typing import Array
+
 #: Bytes of one input. A file may claim any shape.
 LARGEST_EXAMPLE = 2**30
 
@@ -42,11 +44,11 @@ class Signature:
     """
 
     name: str
-    inputs: dict
-    outputs: dict
+    inputs: dict[str, tf.TensorSpec]
+    outputs: dict[str, tf.TensorSpec]
 
     @property
-    def batching_obstacle(self):
+    def batching_obstacle(self) -> str | None:
         """Why the server cannot batch it; None if it can.
 
         The server concatenates inputs of many requests along their first
@@ -62,7 +64,7 @@ class Signature:
                     return f"{kind} `{name}` has no batch axis"
         return None
 
-    def example(self):
+    def example(self) -> dict[str, Array]:
         """The smallest valid inputs: a dict of name to NumPy array.
 
         Counts and other scalars are one, all else is zero.
@@ -76,7 +78,7 @@ class Signature:
             for name, spec in self.inputs.items()
         }
 
-    def request(self):
+    def request(self) -> str:
         """Body of a REST request with the `example`, a str of JSON."""
         inputs = {name: v.tolist() for name, v in self.example().items()}
         return json.dumps({"signature_name": self.name, "inputs": inputs})
@@ -94,7 +96,7 @@ def _example(what, spec):
     return make(shape, spec.dtype.as_numpy_dtype)
 
 
-def describe(spec):
+def describe(spec: tf.TensorSpec) -> str:
     """A spec as text: "float32 [?, 8, 8, 1]"."""
     if spec.shape.rank is None:
         return f"{spec.dtype.name} of unknown rank"

@@ -1,16 +1,20 @@
 """Tests of an exported model before it is shipped."""
 
+import pathlib
+
 import numpy as np
 
 from keras_vae.serving.c_runtime import CRuntime
 from keras_vae.serving.inspect_version import read_signatures
+from keras_vae.serving.signature import Signature
 from keras_vae.serving.signature import describe
 from keras_vae.serving.versions import find_version
 from keras_vae.serving.warm_up import MAX_RECORDS
 from keras_vae.serving.warm_up import read_warm_up
+from keras_vae.typing import PathLike
 
 
-def verify(path):
+def verify(path: PathLike) -> dict[str, Signature]:
     """Runs an exported model as a server would, before it is shipped.
 
     The model is loaded in TensorFlow's C runtime, in a process without this
@@ -47,7 +51,9 @@ def verify(path):
         return verify_version(version, runtime)
 
 
-def verify_version(version, runtime):
+def verify_version(
+    version: pathlib.Path, runtime: CRuntime
+) -> dict[str, Signature]:
     """As `verify`, of the folder of a version, in a running `CRuntime`."""
     signatures = read_signatures(version)
     if not (version / "variables" / "variables.index").is_file():

@@ -5,9 +5,10 @@ import pathlib
 import re
 
 from keras_vae.arguments import checked_path
+from keras_vae.typing import PathLike
 
 
-def version_numbers(path):
+def version_numbers(path: PathLike) -> list[int]:
     """Names that a model server reads as versions, as sorted ints.
 
     Args:
@@ -21,7 +22,7 @@ def version_numbers(path):
     )
 
 
-def version_folder(path, number):
+def version_folder(path: PathLike, number: int) -> pathlib.Path:
     """The folder of a version, however its number is written ("007")."""
     path = pathlib.Path(path)
     for name in sorted(os.listdir(path)):
@@ -33,7 +34,7 @@ def version_folder(path, number):
     )
 
 
-def find_version(path):
+def find_version(path: PathLike) -> pathlib.Path:
     """The version that is meant by a folder.
 
     Args:

@@ -5,6 +5,8 @@ TensorFlow Serving runs the requests of this file before it takes others.
 """
 
 import math
+import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +15,8 @@ from tensorflow.core.framework import tensor_pb2
 
 from keras_vae.serving.prediction_log import PredictionLog
 from keras_vae.serving.signature import LARGEST_EXAMPLE
+from keras_vae.serving.signature import Signature
+from keras_vae.typing import Array
 
 FILE = "assets.extra/tf_serving_warmup_requests"
 
@@ -20,7 +24,9 @@ FILE = "assets.extra/tf_serving_warmup_requests"
 MAX_RECORDS = 1000
 
 
-def write_warm_up(version, signatures):
+def write_warm_up(
+    version: pathlib.Path, signatures: Iterable[Signature]
+) -> None:
     """Writes one record for each signature.
 
     Args:
@@ -41,7 +47,7 @@ def write_warm_up(version, signatures):
             writer.write(record.SerializeToString())
 
 
-def read_warm_up(version):
+def read_warm_up(version: pathlib.Path) -> list[tuple[str, dict[str, Array]]]:
     """The records of a version.
 
     Args:

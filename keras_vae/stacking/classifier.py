@@ -1,12 +1,19 @@
 """A classifier that starts from a stack."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_vae.arguments import positive_int
 from keras_vae.stacking import levels
 
 
-def classifier(autoencoders, num_classes, noise=None, name="classifier"):
+def classifier(
+    autoencoders: Sequence[keras.Model],
+    num_classes: int,
+    noise: keras.layers.Layer | None = None,
+    name: str = "classifier",
+) -> keras.Model:
     """Put a layer of logits on the codes of a stack of autoencoders.
 
     The model is plain Keras: compile it with

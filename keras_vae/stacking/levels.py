@@ -1,12 +1,17 @@
 """What the functions on stacks of autoencoders share."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_vae.models import architecture
 from keras_vae.models.encoder_decoder import EncoderDecoder
 
 
-def build(autoencoders, event_shape=None):
+def build(
+    autoencoders: Sequence[keras.Model],
+    event_shape: Sequence[int] | None = None,
+) -> None:
     """Builds the levels that are not built, and checks that they chain.
 
     Args:
@@ -37,7 +42,11 @@ def build(autoencoders, event_shape=None):
                 "not say what it takes: build it, or call it on a batch. "
                 f"Received: autoencoders[{level}] with built=False"
             )
-        if None not in (taken, shape) and tuple(taken) != tuple(shape):
+        if (
+            taken is not None
+            and shape is not None
+            and tuple(taken) != tuple(shape)
+        ):
             raise ValueError(
                 f"autoencoders[{level}] must take {source}, of shape "
                 f"{tuple(shape)}. Received: autoencoders[{level}] for data of "
@@ -56,7 +65,7 @@ def _event_shape(model):
     return architecture.event_shape(model.encoder)
 
 
-def encoder(autoencoders):
+def encoder(autoencoders: Sequence[keras.Model]) -> keras.Model:
     """The encoders of built levels as one network, first to last."""
     x = keras.Input(autoencoders[0].event_shape, name="x")
     z = x
@@ -73,7 +82,9 @@ def encoder(autoencoders):
     return keras.Model(x, z, name="encoder")
 
 
-def chain(layers, input_shape, name):
+def chain(
+    layers: Sequence[keras.layers.Layer], input_shape: Sequence[int], name: str
+) -> keras.Model:
     """A model of the same, shared, layers one after another.
 
     Levels are models of their own since layers of several levels may have

@@ -1,15 +1,25 @@
 """Greedy training of a stack."""
 
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
 from keras_vae.evaluation import encode_in_batches
 from keras_vae.stacking import levels
+from keras_vae.typing import Array
 
 
 def pretrain(
-    autoencoders, x, validation=None, fit=None, epochs=1, **fit_arguments
-):
+    autoencoders: Sequence[keras.Model],
+    x: Array,
+    validation: Array | None = None,
+    fit: Callable[..., keras.Model | None] | None = None,
+    epochs: int | Sequence[int] = 1,
+    **fit_arguments: Any,
+) -> list[keras.Model]:
     """Train a stack of autoencoders one by one, the lowest first.
 
     Each level is trained on the clean codes of the level below: those of
@@ -78,7 +88,7 @@ def pretrain(
     if validation is not None:
         _check_array("validation", validation)
     levels.build(autoencoders, x.shape[1:])
-    trained = []
+    trained: list[keras.Model] = []
     for index, model in enumerate(autoencoders):
         if index > 0:
             x, validation = (_codes(trained[-1], v) for v in (x, validation))

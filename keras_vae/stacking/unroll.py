@@ -1,9 +1,15 @@
 """One deep autoencoder made of a stack."""
 
+from collections.abc import Sequence
+
+import keras
+
 from keras_vae.stacking import levels
 
 
-def unroll(autoencoders):
+def unroll(
+    autoencoders: Sequence[keras.Model],
+) -> tuple[keras.Model, keras.Model]:
     """Join a stack of autoencoders into one deep encoder and one decoder.
 
     encoder: encoder_L(... encoder_2(encoder_1(x)))

@@ -1,11 +1,21 @@
 """A grid of images as a figure."""
 
-import numpy as np
+from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_vae.typing import Array
+from keras_vae.typing import Figure
 from keras_vae.visualization.tile_images import tile_images
 
 
-def image_grid(images, columns=None, title=None, padding=1):
+def image_grid(
+    images: ArrayLike,
+    columns: int | None = None,
+    title: str | None = None,
+    padding: int = 1,
+) -> Figure:
     """Show images side by side.
 
     Args:
@@ -24,7 +34,11 @@ def image_grid(images, columns=None, title=None, padding=1):
     return show(tile_images(images, columns, padding), title)
 
 
-def show(picture, title=None, row_labels=None):
+def show(
+    picture: Array,
+    title: str | None = None,
+    row_labels: Sequence[str] | None = None,
+) -> Figure:
     """Figure of one picture.
 
     Args:
@@ -60,7 +74,8 @@ def show(picture, title=None, row_labels=None):
     axes.set_axis_off()
     if title:
         axes.set_title(title)
-    for row, label in enumerate(row_labels or []):
+    row_labels = row_labels or ()
+    for row, label in enumerate(row_labels):
         axes.text(
             -0.01,
             1.0 - (row + 0.5) / len(row_labels),

@@ -1,11 +1,19 @@
 """How often units are how active."""
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae.arguments import positive_int
+from keras_vae.typing import Figure
 
 
-def plot_activation_histograms(activations, bins=100, title=None):
+def plot_activation_histograms(
+    activations: ArrayLike | Mapping[str, ArrayLike],
+    bins: int = 100,
+    title: str | None = None,
+) -> Figure:
     """Show histograms of activations over units and examples.
 
     Counts are logarithmic: a sparse code has most of its mass in one bin, at
@@ -26,11 +34,14 @@ def plot_activation_histograms(activations, bins=100, title=None):
     from matplotlib.figure import Figure
 
     bins = positive_int("bins", bins)
-    if not isinstance(activations, dict):
-        activations = {None: activations}
+    named: dict[str | None, ArrayLike] = (
+        {name: values for name, values in activations.items()}
+        if isinstance(activations, Mapping)
+        else {None: activations}
+    )
     arrays = {
         name: np.asarray(values, "float32").ravel()
-        for name, values in activations.items()
+        for name, values in named.items()
     }
     if not arrays or not all(
         len(values) and np.isfinite(values).all() for values in arrays.values()

@@ -1,10 +1,16 @@
 """Images, what corruption leaves of them, and what a model makes of that."""
 
+import keras
+
+from keras_vae.typing import Figure
+from keras_vae.typing import TensorLike
 from keras_vae.visualization.plot_rows import plot_rows
 from keras_vae.visualization.tile_images import as_images
 
 
-def plot_corrupted_reconstructions(model, x, seed=0):
+def plot_corrupted_reconstructions(
+    model: keras.Model, x: TensorLike, seed: int = 0
+) -> Figure:
     """Show clean images, corrupted ones and the reconstructions of these.
 
     Args:

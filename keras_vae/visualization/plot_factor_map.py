@@ -1,9 +1,16 @@
 """What each unit of a code tells of each factor of variation."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_vae.typing import Figure
 
 
-def plot_factor_map(values, factor_names, title=None):
+def plot_factor_map(
+    values: ArrayLike, factor_names: Sequence[str], title: str | None = None
+) -> Figure:
     """Show a number for each unit and factor as a map.
 
     Args:

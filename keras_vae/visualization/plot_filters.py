@@ -1,19 +1,26 @@
 """What the units of the first layer look for."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
+from keras_vae.typing import Array
+from keras_vae.typing import Figure
 from keras_vae.visualization.image_grid import image_grid
 from keras_vae.visualization.tile_images import is_image_batch
 
 
 def plot_filters(
-    model_or_kernel, event_shape=None, num=100, columns=None, title=None
-):
+    model_or_kernel: keras.Model | Array,
+    event_shape: Sequence[int] | None = None,
+    num: int = 100,
+    columns: int | None = None,
+    title: str | None = None,
+) -> Figure:
     """Show the weights from an image to each unit of the first dense layer.
 
     Each filter is divided by its largest absolute weight: white is that,

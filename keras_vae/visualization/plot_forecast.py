@@ -1,9 +1,20 @@
 """Predictions of series, with the range in which they lie."""
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_vae.typing import Figure
 
 
-def plot_forecast(x, forecasts, context, coverage=0.9, title=None):
+def plot_forecast(
+    x: ArrayLike,
+    forecasts: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    context: int,
+    coverage: float = 0.9,
+    title: str | None = None,
+) -> Figure:
     """Show series, and what was predicted of them at some steps.
 
     Args:

@@ -1,9 +1,17 @@
 """Curves of the terms of an objective."""
 
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import keras
 import numpy as np
 
+from keras_vae.typing import Figure
 
-def plot_history(history):
+
+def plot_history(
+    history: keras.callbacks.History | Mapping[str, Sequence[float]],
+) -> Figure:
     """Show each term over the epochs, in training and validation.
 
     Args:

@@ -1,9 +1,14 @@
 """Codes in the plane."""
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_vae.typing import Figure
 
 
-def plot_latent_map(codes, labels=None, title=None):
+def plot_latent_map(
+    codes: ArrayLike, labels: ArrayLike | None = None, title: str | None = None
+) -> Figure:
     """Show codes as points, coloured by label.
 
     Codes of two dimensions are shown as they are, those of more by their
@@ -24,23 +29,23 @@ def plot_latent_map(codes, labels=None, title=None):
     """
     from matplotlib.figure import Figure
 
-    codes = np.asarray(codes)
-    if codes.ndim != 2 or min(codes.shape) < 2:
+    points = np.asarray(codes)
+    if points.ndim != 2 or min(points.shape) < 2:
         raise ValueError(
             "`codes` must have shape (num, dimensions), both at least 2. "
-            f"Received: codes of shape {codes.shape}"
+            f"Received: codes of shape {points.shape}"
         )
-    if labels is not None and np.shape(labels) != (len(codes),):
+    if labels is not None and np.shape(labels) != (len(points),):
         raise ValueError(
-            f"`labels` must have shape ({len(codes)},), one for each code. "
+            f"`labels` must have shape ({len(points)},), one for each code. "
             f"Received: labels of shape {np.shape(labels)}"
         )
-    names = ("z[0]", "z[1]")
-    if codes.shape[1] > 2:
+    names = ["z[0]", "z[1]"]
+    if points.shape[1] > 2:
         from sklearn.decomposition import PCA
 
-        pca = PCA(2, random_state=0).fit(codes)
-        codes = pca.transform(codes)
+        pca = PCA(2, random_state=0).fit(points)
+        points = pca.transform(points)
         names = [
             f"principal component {i + 1} ({share:.0%} of the variance)"
             for i, share in enumerate(pca.explained_variance_ratio_)
@@ -51,8 +56,16 @@ def plot_latent_map(codes, labels=None, title=None):
     values = [None] if labels is None else np.unique(labels)
     colors = _colors(len(values))
     for value, color in zip(values, colors):
-        chosen = codes if value is None else codes[np.asarray(labels) == value]
-        axes.scatter(*chosen.T, s=6, color=color, label=value, linewidths=0)
+        chosen = (
+            points if value is None else points[np.asarray(labels) == value]
+        )
+        axes.scatter(
+            *(chosen[:, 0], chosen[:, 1]),
+            s=6,
+            color=color,
+            label=value,
+            linewidths=0,
+        )
     if labels is not None:
         figure.legend(
             loc="outside right upper",

@@ -1,11 +1,20 @@
 """Codes of all levels in the plane."""
 
+import keras
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae.metrics.units_by_level import means_by_level
+from keras_vae.typing import Array
+from keras_vae.typing import Figure
 
 
-def plot_level_maps(model, x, labels=None, batch_size=1000):
+def plot_level_maps(
+    model: keras.Model,
+    x: Array,
+    labels: ArrayLike | None = None,
+    batch_size: int = 1000,
+) -> Figure:
     """Show the posterior means of each level in their principal components.
 
     Args:

@@ -2,12 +2,14 @@
 
 import statistics
 
+import keras
 import numpy as np
 
+from keras_vae.typing import Figure
 from keras_vae.visualization.image_grid import image_grid
 
 
-def plot_manifold(model, columns=20):
+def plot_manifold(model: keras.Model, columns: int = 20) -> Figure:
     """Show the decoded images of a grid over a two-dimensional code space.
 
     The grid has equal probability between its lines under a standard normal

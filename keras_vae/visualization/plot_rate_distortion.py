@@ -1,7 +1,13 @@
 """What a code costs, and what is lost with it."""
 
+from collections.abc import Mapping
 
-def plot_rate_distortion(points, title=None):
+from keras_vae.typing import Figure
+
+
+def plot_rate_distortion(
+    points: Mapping[str, tuple[float, float]], title: str | None = None
+) -> Figure:
     """Show rate against distortion of several models.
 
     Args:

@@ -1,11 +1,17 @@
 """Inputs and what a model makes of them."""
 
+import keras
+
+from keras_vae.typing import Figure
+from keras_vae.typing import TensorLike
 from keras_vae.visualization.image_grid import show
 from keras_vae.visualization.tile_images import as_images
 from keras_vae.visualization.tile_images import tile_pairs
 
 
-def plot_reconstructions(model, x, columns=None):
+def plot_reconstructions(
+    model: keras.Model, x: TensorLike, columns: int | None = None
+) -> Figure:
     """Show rows of inputs, each above the row of their reconstructions.
 
     Args:

@@ -1,11 +1,17 @@
 """Images whose upper levels are kept."""
 
+import keras
 import numpy as np
 
+from keras_vae.typing import Figure
+from keras_vae.typing import Seed
+from keras_vae.typing import TensorLike
 from keras_vae.visualization.plot_rows import plot_rows
 
 
-def plot_resampled_levels(model, x, num=10, seed=0):
+def plot_resampled_levels(
+    model: keras.Model, x: TensorLike, num: int = 10, seed: Seed = 0
+) -> Figure:
     """Show what each level of a hierarchy decides.
 
     In each row the lower levels are drawn from p, one level more from row to

@@ -1,13 +1,19 @@
 """Versions of the same images, one below the other."""
 
-import numpy as np
+from collections.abc import Mapping
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from keras_vae.typing import Figure
 from keras_vae.visualization.image_grid import show
 from keras_vae.visualization.tile_images import as_images
 from keras_vae.visualization.tile_images import tile_images
 
 
-def plot_rows(rows, title=None):
+def plot_rows(
+    rows: Mapping[str, ArrayLike], title: str | None = None
+) -> Figure:
     """Show several versions of the same images, a labelled row for each.
 
     Args:

@@ -1,9 +1,19 @@
 """Samples of a model."""
 
+import keras
+
+from keras_vae.typing import Figure
+from keras_vae.typing import Seed
 from keras_vae.visualization.image_grid import image_grid
 
 
-def plot_samples(model, num=64, seed=0, temperature=1.0, columns=None):
+def plot_samples(
+    model: keras.Model,
+    num: int = 64,
+    seed: Seed = 0,
+    temperature: float = 1.0,
+    columns: int | None = None,
+) -> Figure:
     """Show samples of a model.
 
     Args:

@@ -1,17 +1,26 @@
 """What each unit of a code does."""
 
+import keras
 import numpy as np
 
 from keras_vae.arguments import positive_int
 from keras_vae.metrics.active_units import active_units
+from keras_vae.typing import Array
+from keras_vae.typing import Figure
 from keras_vae.visualization.image_grid import show
 from keras_vae.visualization.tile_images import as_images
 from keras_vae.visualization.tile_images import tile_images
 
 
 def plot_traversals(
-    model, x, units=10, columns=11, span=3.0, definition="kl", batch_size=1000
-):
+    model: keras.Model,
+    x: Array,
+    units: int = 10,
+    columns: int = 11,
+    span: float = 3.0,
+    definition: str = "kl",
+    batch_size: int = 1000,
+) -> Figure:
     """Show how the decoded image changes with one unit at a time.
 
     The code of the first input is decoded with one unit set to values from

@@ -1,9 +1,17 @@
 """Active units of a hierarchy in training."""
 
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import keras
 import numpy as np
 
+from keras_vae.typing import Figure
 
-def plot_units_over_epochs(history):
+
+def plot_units_over_epochs(
+    history: keras.callbacks.History | Mapping[str, Sequence[float]],
+) -> Figure:
     """Show KL and active units of each level over the epochs.
 
     Args:

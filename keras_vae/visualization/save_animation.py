@@ -4,13 +4,21 @@ import io
 import pathlib
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae.arguments import positive_int
 from keras_vae.callbacks.writing import atomic_file
+from keras_vae.typing import PathLike
 from keras_vae.visualization.tile_images import tile_images
 
 
-def save_animation(videos, path, columns=None, frame_seconds=0.15, zoom=4):
+def save_animation(
+    videos: ArrayLike,
+    path: PathLike,
+    columns: int | None = None,
+    frame_seconds: float = 0.15,
+    zoom: int = 4,
+) -> None:
     """Write videos side by side to an animated GIF, atomically.
 
     Args:

@@ -4,9 +4,11 @@ import io
 import pathlib
 
 from keras_vae.callbacks.writing import atomic_file
+from keras_vae.typing import Figure
+from keras_vae.typing import PathLike
 
 
-def save_figure(figure, path, dpi=150):
+def save_figure(figure: Figure, path: PathLike, dpi: int = 150) -> None:
     """Write a figure to a file, atomically.
 
     Args:

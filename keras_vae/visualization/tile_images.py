@@ -1,16 +1,21 @@
 """Many images as one."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_vae.arguments import positive_int
+from keras_vae.typing import Array
+from keras_vae.typing import TensorLike
 
 
-def is_image_batch(images):
+def is_image_batch(images: Array) -> bool:
     """Whether an array can be shown: rank 4, with 1 or 3 channels."""
     return np.ndim(images) == 4 and np.shape(images)[-1] in (1, 3)
 
 
-def as_images(images, argument="images"):
+def as_images(
+    images: ArrayLike | TensorLike, argument: str = "images"
+) -> Array:
     """Return images as a float32 array in [0, 1], or raise.
 
     Args:
@@ -30,7 +35,9 @@ def as_images(images, argument="images"):
     return np.clip(images.astype("float32"), 0.0, 1.0)
 
 
-def tile_images(images, columns=None, padding=1):
+def tile_images(
+    images: ArrayLike | TensorLike, columns: int | None = None, padding: int = 1
+) -> Array:
     """Lay images side by side, row after row, on a white ground.
 
     Args:
@@ -69,7 +76,12 @@ def tile_images(images, columns=None, padding=1):
     return grid[: grid.shape[0] - padding, : grid.shape[1] - padding]
 
 
-def tile_pairs(x, reconstructions, columns=None, padding=1):
+def tile_pairs(
+    x: ArrayLike | TensorLike,
+    reconstructions: ArrayLike | TensorLike,
+    columns: int | None = None,
+    padding: int = 1,
+) -> Array:
     """Tile rows of inputs, each above the row of their reconstructions.
 
     Args:
