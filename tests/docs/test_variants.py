@@ -14,7 +14,7 @@ from tests.docs import pages
 
 PAGE = (pages.DOCS / "guides/variants.md").read_text()
 STEPS = re.findall(
-    r"^<!-- (file|edit): (\S+) -->\n```\w+\n(.*?)^```$", PAGE, re.M | re.S
+    r"^`(\S+)`(, add)?:\n\n```\w+\n(.*?)^```$", PAGE, re.M | re.S
 )
 COPIED = ("keras_vae", "recipes", "tests", "docs")
 
@@ -32,13 +32,13 @@ def clone(tmp_path_factory):
     for path in (*pages.ROOT.glob("*.md"), *pages.ROOT.glob("*.toml")):
         shutil.copy(path, folder)
     shutil.copy(pages.ROOT / "setup.cfg", folder)
-    for kind, name, text in STEPS:
+    for name, is_edit, text in STEPS:
         path = folder / name
-        if kind == "file":
-            assert not path.exists(), name
-            path.write_text(text)
+        if is_edit:
+            text = edited(path.read_text(), text)
         else:
-            path.write_text(edited(path.read_text(), text))
+            assert not path.exists(), name
+        path.write_text(text)
     return folder
 
 
@@ -75,7 +75,7 @@ def test_suite_passes(clone):
 def test_code_has_the_style_of_the_rest(clone):
     if importlib.util.find_spec("ruff") is None:
         pytest.skip("ruff is among the requirements of development")
-    files = [name for _, name, _ in STEPS if name.endswith(".py")]
+    files = [name for name, _, _ in STEPS if name.endswith(".py")]
     for command in (["check"], ["format", "--check"]):
         subprocess.run(
             [sys.executable, "-m", "ruff", *command, *files],
