@@ -1,13 +1,11 @@
-"""The repository as a newcomer meets it: commands, examples, links, wheel."""
+"""The repository as a newcomer meets it: commands, examples, links."""
 
 import configparser
 import importlib
 import pathlib
 import pkgutil
 import re
-import shutil
 import subprocess
-import sys
 
 import pytest
 
@@ -40,11 +38,6 @@ def first_column(heading):
     """The code names in the first column of the table under a heading."""
     section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     return re.findall(r"^\| `(\w+)`", section, re.MULTILINE)
-
-
-def submodules(package):
-    prefix = package.__name__ + "."
-    return {m.name for m in pkgutil.walk_packages(package.__path__, prefix)}
 
 
 @pytest.mark.parametrize(
@@ -157,45 +150,3 @@ def test_requirements_are_bounded_on_both_sides():
 
 def test_version_has_one_source():
     assert keras_vae.__version__ == setup_cfg()["metadata"]["version"]
-
-
-@pytest.mark.slow
-def test_wheel_imports_outside_the_checkout(tmp_path):
-    source, wheels, site = (tmp_path / n for n in ("source", "wheels", "site"))
-    # A build writes beside its sources.
-    shutil.copytree(
-        ROOT / "keras_vae",
-        source / "keras_vae",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    pip = [sys.executable, "-m", "pip", "--no-input"]
-    offline = ["--no-deps", "--no-index"]
-    subprocess.run(
-        [*pip, "wheel", *offline, "--no-build-isolation", "-w", wheels, source],
-        check=True,
-    )
-    (wheel,) = wheels.glob("keras_vae-*.whl")
-    subprocess.run(
-        [*pip, "install", *offline, "--target", site, wheel], check=True
-    )
-    assert {p.name.split("-")[0] for p in site.iterdir()} == {"keras_vae"}
-
-    program = (
-        "import importlib, pkgutil, keras_vae\n"
-        "print(keras_vae.__file__)\n"
-        "for m in pkgutil.walk_packages(keras_vae.__path__, 'keras_vae.'):\n"
-        "    print(importlib.import_module(m.name).__name__)\n"
-    )
-    # -P and the folder: neither the checkout nor an editable install of it.
-    output = subprocess.run(
-        [sys.executable, "-P", "-c", program],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(site), "TF_CPP_MIN_LOG_LEVEL": "2"},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.splitlines()
-    assert pathlib.Path(output[0]) == site / "keras_vae" / "__init__.py"
-    assert set(output[1:]) == submodules(keras_vae)
