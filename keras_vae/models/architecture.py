@@ -1,6 +1,11 @@
 """Whether an encoder, a decoder and a likelihood fit together."""
 
+from collections.abc import Sequence
+
 import keras
+
+from keras_vae.likelihoods.likelihood import Likelihood
+from keras_vae.typing import Network
 
 _SHAPE_ONLY = (
     keras.layers.Reshape,
@@ -12,7 +17,12 @@ _SHAPE_ONLY = (
 )
 
 
-def check_networks(encoder, decoder, likelihood, latent_shape=None):
+def check_networks(
+    encoder: Network,
+    decoder: Network,
+    likelihood: Likelihood,
+    latent_shape: Sequence[int] | None = None,
+) -> None:
     """Checks what is known of shapes and activations, before any data.
 
     Args:
@@ -38,7 +48,9 @@ def check_networks(encoder, decoder, likelihood, latent_shape=None):
     check_activation(decoder, likelihood)
 
 
-def check_latent(decoder_input, latent_shape):
+def check_latent(
+    decoder_input: Sequence[int], latent_shape: Sequence[int]
+) -> None:
     """The decoder takes codes of this shape."""
     if tuple(decoder_input) != tuple(latent_shape):
         raise ValueError(
@@ -48,7 +60,11 @@ def check_latent(decoder_input, latent_shape):
         )
 
 
-def check_params(params_shape, event_shape, likelihood):
+def check_params(
+    params_shape: Sequence[int],
+    event_shape: Sequence[int],
+    likelihood: Likelihood,
+) -> None:
     """The decoder gives what the likelihood needs."""
     expected = likelihood.params_shape(tuple(event_shape))
     if tuple(params_shape) != tuple(expected):
@@ -60,7 +76,7 @@ def check_params(params_shape, event_shape, likelihood):
         )
 
 
-def check_activation(decoder, likelihood):
+def check_activation(decoder: Network, likelihood: Likelihood) -> None:
     """The decoder gives logits, not probabilities."""
     activation = _last_activation(decoder)
     if activation in likelihood.bounded_activations:
@@ -71,7 +87,7 @@ def check_activation(decoder, likelihood):
         )
 
 
-def check_logits(argument, network):
+def check_logits(argument: str, network: Network) -> None:
     """A network gives logits, not probabilities."""
     activation = _last_activation(network)
     if activation in ("sigmoid", "softmax"):
@@ -81,7 +97,7 @@ def check_logits(argument, network):
         )
 
 
-def event_shape(encoder):
+def event_shape(encoder: Network) -> tuple[int, ...] | None:
     """Shape of one example that the encoder takes, None where not known."""
     return _shape(encoder, "input_shape")
 

@@ -1,8 +1,13 @@
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
 from keras_vae.models.encoder_decoder import EncoderDecoder
+from keras_vae.typing import Network
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -42,23 +47,33 @@ class Autoencoder(EncoderDecoder):
         Hinton, Salakhutdinov, 2006.
     """
 
-    def __init__(self, encoder, decoder, likelihood="squared_error", **kwargs):
+    def __init__(
+        self,
+        encoder: Network,
+        decoder: Network,
+        likelihood: Likelihood | str = "squared_error",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(encoder, decoder, likelihood, **kwargs)
         architecture.check_networks(encoder, decoder, self.likelihood)
         self.add_term("reconstruction_loss")
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         z = self.code(x, training)
         target = x if y is None else y
         return {
             "reconstruction_loss": self.reconstruction_loss(z, target, training)
         }
 
-    def code(self, x, training=False):
+    def code(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         """The code that the decoder takes: tensor (batch, *latent_shape)."""
         return self.encoder(x, training=training)
 
-    def reconstruction_loss(self, z, target, training):
+    def reconstruction_loss(
+        self, z: tf.Tensor, target: TensorLike, training: bool
+    ) -> tf.Tensor:
         """-log p(target | z): float32 tensor (batch,).
 
         Args:
@@ -69,13 +84,13 @@ class Autoencoder(EncoderDecoder):
         params = self.decoder(z, training=training)
         return -self.likelihood.log_prob(params, target, training)
 
-    def code_layers(self):
+    def code_layers(self) -> list[keras.layers.Layer]:
         """The layers that make the code, applied to x in this order."""
         return [self.encoder]
 
-    def latent_shape(self):
+    def latent_shape(self) -> tuple[int, ...]:
         shape = self.encoder.compute_output_shape((None, *self.event_shape))
         return tuple(shape)[1:]
 
-    def encode(self, x):
+    def encode(self, x: TensorLike) -> tf.Tensor:
         return tf.cast(self.code(self.ensure_built(x)), "float32")

@@ -2,6 +2,8 @@
 
 import dataclasses
 import inspect
+from typing import Any
+from typing import Self
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ from keras_vae import random
 from keras_vae.callbacks.terminate_on_non_finite import TerminateOnNonFinite
 from keras_vae.layers.tied_dense import retie
 from keras_vae.models import gradients
+from keras_vae.typing import Weight
 
 _CONVOLUTIONS = (
     keras.layers.Conv1D,
@@ -32,7 +35,7 @@ _CONVOLUTIONS = (
 class Term:
     """One named term of an objective."""
 
-    weight: object
+    weight: Weight
     elbo: bool
     group: str | None
 
@@ -71,14 +74,14 @@ class TermModel(keras.Model):
         step: saved int64 weight, the number of training steps made.
     """
 
-    def __init__(self, *, seed=None, **kwargs):
+    def __init__(self, *, seed: int | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("autocast", False)
         super().__init__(**kwargs)
         self.seed = random.fresh_seed() if seed is None else seed
         self._in_strategy = tf.distribute.has_strategy()
-        self._terms = {}
-        self._groups = {}
-        self._trackers = {}
+        self._terms: dict[str, Term] = {}
+        self._groups: dict[str, Group] = {}
+        self._trackers: dict[str, keras.metrics.Metric] = {}
         self._neg_elbo = None
         self._regularization = keras.metrics.Mean(name="regularization_loss")
         self._regularized = False
@@ -101,7 +104,13 @@ class TermModel(keras.Model):
 
     # === Declaration ===
 
-    def add_term(self, name, weight=1.0, elbo=False, group=None):
+    def add_term(
+        self,
+        name: str,
+        weight: Weight = 1.0,
+        elbo: bool = False,
+        group: str | None = None,
+    ) -> None:
         """Declares a term of the objective.
 
         Args:
@@ -130,7 +139,12 @@ class TermModel(keras.Model):
         if elbo and self._neg_elbo is None:
             self._neg_elbo = keras.metrics.Mean(name="neg_elbo")
 
-    def add_group(self, name, layer, optimizer):
+    def add_group(
+        self,
+        name: str,
+        layer: keras.layers.Layer,
+        optimizer: keras.optimizers.Optimizer,
+    ) -> None:
         """Gives the variables of `layer` to `optimizer`, apart from the rest.
 
         Args:
@@ -140,7 +154,9 @@ class TermModel(keras.Model):
         """
         self._groups[name] = Group(layer, optimizer)
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         """Values of the declared terms, unweighted, float32, in nats.
 
         Args:
@@ -154,7 +170,7 @@ class TermModel(keras.Model):
         """
         raise NotImplementedError
 
-    def check_data(self, x, y=None):
+    def check_data(self, x: Any, y: Any = None) -> None:
         """Raises a ValueError if these arrays cannot be modelled.
 
         Called with NumPy arrays before `fit` and `evaluate`.
@@ -162,7 +178,7 @@ class TermModel(keras.Model):
 
     # === Keras ===
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         for name in self._config_names():
             value = getattr(self, self.config_attributes.get(name, name))
@@ -170,15 +186,16 @@ class TermModel(keras.Model):
         return config
 
     #: Arguments of `__init__` whose attribute has another name.
-    config_attributes = {}
+    config_attributes: dict[str, str] = {}
 
     @classmethod
-    def _config_names(cls):
+    def _config_names(cls) -> dict[str, None]:
         names = ["seed"]
         for base in cls.__mro__:
             if base is TermModel:
                 break
-            parameters = inspect.signature(base.__init__).parameters.values()
+            signature = inspect.signature(base.__init__)  # type: ignore[misc]
+            parameters = signature.parameters.values()
             names += [
                 p.name
                 for p in parameters
@@ -190,7 +207,11 @@ class TermModel(keras.Model):
         return dict.fromkeys(names)
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls,
+        config: dict[str, Any],
+        custom_objects: dict[str, Any] | None = None,
+    ) -> Self:
         model = cls(
             **{
                 name: keras.saving.deserialize_keras_object(
@@ -204,14 +225,14 @@ class TermModel(keras.Model):
 
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        **kwargs,
-    ):
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Any = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """As `keras.Model.fit`; data are checked, non-finite terms stop it.
 
         Raises:
@@ -240,7 +261,9 @@ class TermModel(keras.Model):
             **kwargs,
         )
 
-    def evaluate(self, x=None, y=None, **kwargs):
+    def evaluate(
+        self, x: Any = None, y: Any = None, **kwargs: Any
+    ) -> float | list[float] | dict[str, float]:
         """As `keras.Model.evaluate`; the data are checked first."""
         if not kwargs.get("_use_cached_eval_dataset"):
             self._check_compiled()
@@ -274,21 +297,21 @@ class TermModel(keras.Model):
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
 
-    def optimizers(self):
+    def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """All optimizers by name: "optimizer", then one for each group."""
         optimizers = {"optimizer": self.optimizer}
         for name, group in self._groups.items():
             optimizers[name] = group.optimizer
         return optimizers
 
-    def build_groups(self):
+    def build_groups(self) -> None:
         """Creates the slots of the groups' optimizers; call it in `build`."""
         for group in self._groups.values():
             if not group.optimizer.built:
                 group.optimizer.build(group.layer.trainable_variables)
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         return [
             metric
             for metric in super().metrics
@@ -300,7 +323,7 @@ class TermModel(keras.Model):
         # Keras would serve `call` of float inputs beside what a model exports.
         return None
 
-    def reset_metrics(self):
+    def reset_metrics(self) -> None:
         super().reset_metrics()
         self._evaluation_step.assign(0)
 
@@ -322,7 +345,7 @@ class TermModel(keras.Model):
 
     # === Steps ===
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, y, sample_weight = self._unpack(data)
         names = [None, *self._groups]
         with random.noise_scope(self._noise("train", self.step, x)):
@@ -349,7 +372,7 @@ class TermModel(keras.Model):
         self.step.assign_add(1)
         return logs
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, y, sample_weight = self._unpack(data)
         noise = self._noise("evaluate", self._evaluation_step, x)
         with random.noise_scope(noise):

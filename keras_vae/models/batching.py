@@ -1,8 +1,13 @@
 """One value per example of a whole data set, batch by batch."""
 
+from collections.abc import Callable
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
+
+from keras_vae.typing import Array
 
 
 class BatchFunctions:
@@ -11,11 +16,19 @@ class BatchFunctions:
     A plain object: Keras and TensorFlow would track a dict of functions.
     """
 
-    def __init__(self, strategy):
+    def __init__(self, strategy: tf.distribute.Strategy) -> None:
         self._strategy = strategy
-        self._functions = {}
+        self._functions: dict[str, Callable[..., tf.Tensor]] = {}
 
-    def map(self, name, function, x, batch_size, args=(), verbose=0):
+    def map(
+        self,
+        name: str,
+        function: Callable[..., tf.Tensor],
+        x: Array,
+        batch_size: int,
+        args: Sequence[tf.Tensor] = (),
+        verbose: int | str = 0,
+    ) -> Array:
         """`function(rows, index, *args)` over batches of x, on all replicas.
 
         Args:

@@ -1,12 +1,20 @@
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.arguments import positive_int
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
 from keras_vae.models import total_correlation as parts
 from keras_vae.models.vae import VAE
 from keras_vae.posteriors import DiagonalNormal
+from keras_vae.posteriors.posterior import Posterior
+from keras_vae.priors.prior import Prior
+from keras_vae.typing import Network
+from keras_vae.typing import Shape
+from keras_vae.typing import Weight
 
 _KINDS = (None, "weighted", "stratified", "discriminator")
 
@@ -80,21 +88,21 @@ class BetaVAE(VAE):
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        latent_dim,
-        likelihood="bernoulli",
-        prior="standard_normal",
-        posterior="diagonal_normal",
-        beta=4.0,
-        capacity=None,
-        gamma=1000.0,
-        total_correlation=None,
-        num_examples=None,
-        discriminator=None,
-        discriminator_optimizer=None,
-        **kwargs,
-    ):
+        encoder: Network,
+        decoder: Network,
+        latent_dim: int,
+        likelihood: Likelihood | str = "bernoulli",
+        prior: Prior | str = "standard_normal",
+        posterior: Posterior | str = "diagonal_normal",
+        beta: Weight = 4.0,
+        capacity: Weight | None = None,
+        gamma: float = 1000.0,
+        total_correlation: str | None = None,
+        num_examples: int | None = None,
+        discriminator: keras.Model | None = None,
+        discriminator_optimizer: keras.optimizers.Optimizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         _check_kind(total_correlation, capacity)
         kl_weight = beta
         if capacity is not None or total_correlation in _KINDS[1:3]:
@@ -116,7 +124,7 @@ class BetaVAE(VAE):
         self.gamma = gamma
         self.total_correlation = total_correlation
         self.num_examples = num_examples
-        self.discriminator = discriminator
+        self.discriminator: keras.Model = discriminator
         self.discriminator_optimizer = discriminator_optimizer
         if capacity is not None:
             self._declare_capacity()
@@ -161,7 +169,7 @@ class BetaVAE(VAE):
         self.add_term("total_correlation_loss", self.beta)
         self.add_term("discriminator_loss", group="discriminator")
 
-    def build_latent(self, features_shape):
+    def build_latent(self, features_shape: Shape) -> Shape:
         latent_shape = super().build_latent(features_shape)
         if self.total_correlation == "discriminator":
             if not self.discriminator.built:
@@ -178,13 +186,15 @@ class BetaVAE(VAE):
 
     # === Objective ===
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         terms, posterior, z = self.terms_and_codes(x, y, training)
         if self.capacity is not None:
             terms["capacity_loss"] = self._capacity_loss(terms["kl_loss"])
         elif self.total_correlation == "discriminator":
             terms |= self._discriminated(z[0], training)
-        elif self.total_correlation is not None:
+        elif self.total_correlation and self.num_examples is not None:
             values = parts.decomposed_kl(
                 z[0],
                 posterior,

@@ -1,5 +1,9 @@
 """Functions of a model that are traced once."""
 
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
 import tensorflow as tf
 
 
@@ -9,14 +13,20 @@ class CompiledFunctions:
     A plain object: Keras and TensorFlow would track a dict of functions.
     """
 
-    def __init__(self):
-        self._by_name = {}
+    def __init__(self) -> None:
+        self._by_name: dict[str, Callable[..., Any]] = {}
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Callable[..., Any]:
         """The `tf.function` of this name, once it has run."""
         return self._by_name[name]
 
-    def run(self, name, function, specs, arguments):
+    def run(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        specs: Sequence[tf.TensorSpec],
+        arguments: Sequence[tf.Tensor],
+    ) -> Any:
         """`function(*arguments)`, in one graph for all calls.
 
         Inside of another graph it is called as it is.

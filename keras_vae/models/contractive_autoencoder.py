@@ -1,13 +1,20 @@
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.arguments import positive_int
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.losses.jacobian import rademacher
 from keras_vae.models import jacobian
 from keras_vae.models.autoencoder import Autoencoder
 from keras_vae.models.batching import BatchFunctions
+from keras_vae.typing import Array
+from keras_vae.typing import Network
+from keras_vae.typing import Shape
+from keras_vae.typing import Weight
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -82,17 +89,17 @@ class ContractiveAutoencoder(Autoencoder):
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        likelihood="squared_error",
-        weight=0.1,
-        method="auto",
-        num_probes=1,
-        second_order_weight=0.0,
-        second_order_stddev=0.1,
-        second_order_samples=4,
-        **kwargs,
-    ):
+        encoder: Network,
+        decoder: Network,
+        likelihood: Likelihood | str = "squared_error",
+        weight: Weight = 0.1,
+        method: str = "auto",
+        num_probes: int = 1,
+        second_order_weight: Weight = 0.0,
+        second_order_stddev: float = 0.1,
+        second_order_samples: int = 4,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(encoder, decoder, likelihood, **kwargs)
         if method not in jacobian.METHODS:
             raise ValueError(
@@ -117,17 +124,19 @@ class ContractiveAutoencoder(Autoencoder):
         self.add_term("contractive_loss", weight)
         if second_order_weight != 0.0:
             self.add_term("second_order_loss", second_order_weight)
-        self._jacobian = None
+        self._jacobian: jacobian.Jacobian = None  # type: ignore[assignment]
         self._batches = BatchFunctions(self.distribute_strategy)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self._jacobian = self._choose(self.method)
 
     def _choose(self, method):
         return jacobian.choose(self.code_layers(), self.latent_shape(), method)
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         def code(x):
             return self.code(x, training)
 
@@ -160,7 +169,7 @@ class ContractiveAutoencoder(Autoencoder):
             distances.append(factors.squared_distance(moved))
         return tf.add_n(distances) / self.second_order_samples
 
-    def jacobian_norm(self, x, batch_size=100):
+    def jacobian_norm(self, x: Array, batch_size: int = 100) -> Array:
         """||dz/dx||_F of each example, exact whatever `method` is.
 
         Without a closed form a batch takes batch_size * code size * data size

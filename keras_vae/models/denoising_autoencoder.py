@@ -1,11 +1,18 @@
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.layers.corruption import Corruption
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.losses import sum_event
 from keras_vae.models.autoencoder import Autoencoder
+from keras_vae.typing import Network
+from keras_vae.typing import Seed
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -69,14 +76,14 @@ class DenoisingAutoencoder(Autoencoder):
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        likelihood="squared_error",
-        corruption=None,
-        corrupted_weight=1.0,
-        clean_weight=1.0,
-        **kwargs,
-    ):
+        encoder: Network,
+        decoder: Network,
+        likelihood: Likelihood | str = "squared_error",
+        corruption: Corruption | None = None,
+        corrupted_weight: float = 1.0,
+        clean_weight: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(encoder, decoder, likelihood, **kwargs)
         if corruption is not None and not isinstance(corruption, Corruption):
             raise ValueError(
@@ -108,12 +115,12 @@ class DenoisingAutoencoder(Autoencoder):
     def _has_emphasis(self):
         return (self.corrupted_weight, self.clean_weight) != (1.0, 1.0)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         if self.corruption is not None and not self.corruption.built:
             self.corruption.build(tuple(input_shape))
 
-    def check_data(self, x, y=None):
+    def check_data(self, x: Any, y: Any = None) -> None:
         self._check_target(y)
         super().check_data(x, y)
 
@@ -125,7 +132,9 @@ class DenoisingAutoencoder(Autoencoder):
                 "Received: corruption=None, y=None"
             )
 
-    def corrupt(self, x, seed=None):
+    def corrupt(
+        self, x: TensorLike, seed: Seed | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """What the encoder is given in training.
 
         Args:
@@ -146,7 +155,9 @@ class DenoisingAutoencoder(Autoencoder):
         with random.noise_scope(random.Noise(random.as_seed(seed))):
             return self.corruption.corrupt(x)
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         self._check_target(y)
         target = x if y is None else y
         x_tilde, corrupted = x, tf.zeros(tf.shape(x), "bool")

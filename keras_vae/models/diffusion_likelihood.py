@@ -6,12 +6,14 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.typing import TensorLike
+
 # A bin of this many standard deviations or less is a density times a width:
 # the error is a 24th of its square.
 _NARROW = 0.01
 
 
-def normal_log_prob(x, mean, scale):
+def normal_log_prob(x: TensorLike, mean: tf.Tensor, scale: float) -> tf.Tensor:
     """log N(x; mean, scale**2), elementwise.
 
     Args:
@@ -23,7 +25,9 @@ def normal_log_prob(x, mean, scale):
     return -0.5 * tf.square(z) - math.log(scale * math.sqrt(2 * math.pi))
 
 
-def discretized_normal_log_prob(x, mean, scale, num_levels):
+def discretized_normal_log_prob(
+    x: TensorLike, mean: tf.Tensor, scale: float, num_levels: int
+) -> tf.Tensor:
     """Log-probability of the bin of x under N(mean, scale**2), elementwise.
 
     Bins are 2 / (num_levels - 1) wide, with x in the middle; those at -1 and

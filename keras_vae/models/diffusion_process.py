@@ -16,6 +16,8 @@ the tensors that they are given.
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.typing import Array
+
 #: What a network may be asked to predict.
 PREDICTIONS = ("noise", "x", "v")
 
@@ -42,7 +44,12 @@ class DiffusionProcess:
         variance: array (T + 1,), of p; entry 0 is not used.
     """
 
-    def __init__(self, betas, variance="beta", first_variance="posterior"):
+    def __init__(
+        self,
+        betas: Array,
+        variance: str | Array = "beta",
+        first_variance: str = "posterior",
+    ) -> None:
         self.num_steps = len(betas)
         self.beta = np.concatenate([[0.0], betas])
         log_alpha_bar = np.cumsum(np.log1p(-self.beta))
@@ -58,7 +65,7 @@ class DiffusionProcess:
         self.prior_constant = -0.5 * (log_variance + self.alpha[-1] ** 2)
         self._set_kl_tables(mean_x)
 
-    def posterior(self, t, s):
+    def posterior(self, t: Array, s: Array) -> tuple[Array, Array, Array]:
         """q(x_s | x_t, x_0) for s < t: arrays A, B, v, as in the module.
 
         Args:
@@ -94,7 +101,7 @@ class DiffusionProcess:
 
     # === Predictions ===
 
-    def at(self, table, t, like):
+    def at(self, table: Array, t: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
         """Entries t of a table, in the dtype of `like`, one for each row.
 
         Args:
@@ -107,12 +114,16 @@ class DiffusionProcess:
             return values
         return tf.reshape(values, [-1] + [1] * (like.shape.rank - 1))
 
-    def diffuse(self, x, noise, t):
+    def diffuse(
+        self, x: tf.Tensor, noise: tf.Tensor, t: tf.Tensor
+    ) -> tf.Tensor:
         """x_t of the data x and standard normal noise."""
         alpha, sigma = (self.at(c, t, x) for c in (self.alpha, self.sigma))
         return alpha * x + sigma * noise
 
-    def target(self, kind, x, noise, t):
+    def target(
+        self, kind: str, x: tf.Tensor, noise: tf.Tensor, t: tf.Tensor
+    ) -> tf.Tensor:
         """What a network of this kind ought to predict from x_t.
 
         Args:
@@ -128,7 +139,9 @@ class DiffusionProcess:
         alpha, sigma = (self.at(c, t, x) for c in (self.alpha, self.sigma))
         return alpha * noise - sigma * x
 
-    def predicted_x(self, kind, prediction, x_t, t):
+    def predicted_x(
+        self, kind: str, prediction: tf.Tensor, x_t: tf.Tensor, t: tf.Tensor
+    ) -> tf.Tensor:
         """x_hat, the data as a network of this kind predicts it."""
         if kind == "x":
             return prediction
@@ -137,7 +150,7 @@ class DiffusionProcess:
             return (x_t - sigma * prediction) / alpha
         return alpha * x_t - sigma * prediction
 
-    def error_scale(self, kind):
+    def error_scale(self, kind: str) -> Array:
         """Table of (x_hat - x) / (prediction - target).
 
         A difference of predictions keeps the digits that one of x_hat and x
@@ -151,13 +164,13 @@ class DiffusionProcess:
 
     # === Terms of the bound, nats ===
 
-    def prior_nats(self, x):
+    def prior_nats(self, x: tf.Tensor) -> tf.Tensor:
         """KL(q(x_T | x) || N(0, I)) of each example: tensor (batch,)."""
         scale = 0.5 * self.alpha[-1] ** 2
         square = _sum_event(tf.square(x))
         return self.prior_constant * _size(x) + scale * square
 
-    def step_nats(self, kind, error, t):
+    def step_nats(self, kind: str, error: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
         """KL(q(x_{t-1} | x_t, x) || p(x_{t-1} | x_t)), 0 at t = 1.
 
         Args:
@@ -173,7 +186,9 @@ class DiffusionProcess:
         constant = tf.gather(tf.constant(self.kl_constant, error.dtype), t)
         return constant * _size(error) + weight * _sum_event(tf.square(error))
 
-    def noise_error(self, kind, error, t):
+    def noise_error(
+        self, kind: str, error: tf.Tensor, t: tf.Tensor
+    ) -> tf.Tensor:
         """||noise_hat - noise||**2 of each example: tensor (batch,).
 
         Args:

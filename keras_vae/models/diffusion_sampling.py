@@ -7,11 +7,13 @@ A, B and C from the tables of a `DiffusionProcess`, in float64.
 import numpy as np
 
 from keras_vae.arguments import positive_int
+from keras_vae.models.diffusion_process import DiffusionProcess
+from keras_vae.typing import Array
 
 METHODS = ("ancestral", "ddim")
 
 
-def levels(highest, num_steps=None):
+def levels(highest: int, num_steps: int | None = None) -> Array:
     """Levels from `highest` downwards to 1, evenly spaced.
 
     Args:
@@ -36,7 +38,13 @@ def levels(highest, num_steps=None):
     return chosen.astype("int32")
 
 
-def transitions(process, visited, method="ancestral", eta=0.0, variance="beta"):
+def transitions(
+    process: DiffusionProcess,
+    visited: Array,
+    method: str = "ancestral",
+    eta: float = 0.0,
+    variance: str = "beta",
+) -> Array:
     """A, B and C of the transitions between visited levels, and to x_0.
 
     "ancestral" draws from p of the chain that has these levels alone; "ddim"
@@ -76,10 +84,10 @@ def transitions(process, visited, method="ancestral", eta=0.0, variance="beta"):
     if method == "ddim":
         return _ddim(process, t, s, eta * np.sqrt(posterior))
     if variance == "beta":
-        variance = 1.0 - (process.alpha[t] / process.alpha[s]) ** 2
+        chosen = 1.0 - (process.alpha[t] / process.alpha[s]) ** 2
     else:
-        variance = posterior
-    noise = np.sqrt(np.where(s > 0, variance, 0.0))
+        chosen = posterior
+    noise = np.sqrt(np.where(s > 0, chosen, 0.0))
     return np.stack([to_x, to_x_t, noise], axis=-1)
 
 

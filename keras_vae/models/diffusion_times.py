@@ -3,9 +3,17 @@
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.random import Noise
+from keras_vae.typing import Scalar
 
 
-def draw_times(noise, rows, first, last, low_discrepancy=True):
+def draw_times(
+    noise: Noise,
+    rows: Scalar,
+    first: int,
+    last: int,
+    low_discrepancy: bool = True,
+) -> tf.Tensor:
     """A level for each example, uniform in first..last.
 
     With low discrepancy the levels of a global batch are spread evenly, with

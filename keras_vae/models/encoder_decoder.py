@@ -1,8 +1,16 @@
+from typing import Any
+
 import keras
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
 from keras_vae.models.likelihood_model import LikelihoodModel
+from keras_vae.typing import ExportSignature
+from keras_vae.typing import Network
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -20,19 +28,25 @@ class EncoderDecoder(LikelihoodModel):
         **kwargs: `seed`, `name`, `dtype`.
     """
 
-    def __init__(self, encoder, decoder, likelihood, **kwargs):
+    def __init__(
+        self,
+        encoder: Network,
+        decoder: Network,
+        likelihood: Likelihood | str,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(likelihood, **kwargs)
         self.encoder = encoder
         self.decoder = decoder
 
-    def latent_shape(self):
+    def latent_shape(self) -> tuple[int, ...]:
         """Shape of one code; known once the model is built."""
         raise NotImplementedError
 
-    def known_event_shape(self):
+    def known_event_shape(self) -> tuple[int, ...] | None:
         return architecture.event_shape(self.encoder)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         batch_shape = (None, *self.event_shape)
         if not self.encoder.built:
@@ -44,18 +58,18 @@ class EncoderDecoder(LikelihoodModel):
         self.build_likelihood(self.decoder.compute_output_shape(latent_shape))
         self.build_groups()
 
-    def build_latent(self, features_shape):
+    def build_latent(self, features_shape: Shape) -> Shape:
         """Builds what lies between the networks; returns the codes' shape."""
         return features_shape
 
-    def decode(self, z):
+    def decode(self, z: TensorLike) -> tf.Tensor:
         return self.likelihood.mean(self.decoder(z, training=False))
 
-    def output_distribution(self, z):
+    def output_distribution(self, z: TensorLike) -> tfd.Distribution:
         """p(x | z) as a tfd object, event (*event_shape,)."""
         return self.likelihood.distribution(self.decoder(z, training=False))
 
-    def export_signatures(self):
+    def export_signatures(self) -> dict[str, ExportSignature]:
         """Named functions for a SavedModel, see `keras_vae.export_model`.
 
         Returns:

@@ -1,14 +1,22 @@
 import math
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from numpy.typing import ArrayLike
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import data_checks
 from keras_vae import random
 from keras_vae.models.base import TermModel
+from keras_vae.typing import Array
+from keras_vae.typing import ExportSignature
+from keras_vae.typing import Scalar
+from keras_vae.typing import Seed
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 _COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 
@@ -75,16 +83,16 @@ class GaussianMixture(TermModel):
 
     def __init__(
         self,
-        num_components,
-        dim,
-        covariance_type="full",
-        means=None,
-        covariances=None,
-        weights=None,
-        trainable=True,
-        variance_floor=1e-6,
-        **kwargs,
-    ):
+        num_components: int,
+        dim: int,
+        covariance_type: str = "full",
+        means: ArrayLike | None = None,
+        covariances: ArrayLike | None = None,
+        weights: ArrayLike | None = None,
+        trainable: bool = True,
+        variance_floor: float = 1e-6,
+        **kwargs: Any,
+    ) -> None:
         for name, value in (("num_components", num_components), ("dim", dim)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(
@@ -105,7 +113,7 @@ class GaussianMixture(TermModel):
             raise ValueError(
                 "A mixture that is not learnt must be known: give `means` "
                 f"and `covariances`. Received: trainable={trainable}, "
-                f"means={means}, covariances={covariances}"
+                f"means={means!r}, covariances={covariances!r}"
             )
         super().__init__(trainable=trainable, **kwargs)
         self.num_components = num_components
@@ -160,7 +168,7 @@ class GaussianMixture(TermModel):
     def _is_matrix(self):
         return self.covariance_type in ("full", "tied")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if hasattr(self, "_logits"):
             return
         means, covariances = self.initial_means, self.initial_covariances
@@ -229,7 +237,7 @@ class GaussianMixture(TermModel):
         scales = tf.linalg.cholesky(covariances + floor)
         return tf.cast(scales, "float32")
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Array]:
         """NumPy arrays by argument: means, covariances, weights.
 
         They have the shapes of the arguments of `__init__`, which takes them.
@@ -259,7 +267,9 @@ class GaussianMixture(TermModel):
             return variances
         return variances.mean(axis=1)
 
-    def initialize(self, x, responsibilities=None, seed=0):
+    def initialize(
+        self, x: Array, responsibilities: Array | None = None, seed: int = 0
+    ) -> None:
         """Sets the parameters to those of weighted clusters of the data.
 
         With the model's own posterior(x) this is one step of EM; with those
@@ -288,7 +298,7 @@ class GaussianMixture(TermModel):
             ]
         )
         # A factor needs something above the floor in every direction.
-        smallest = max(self.variance_floor, np.finfo("float32").tiny)
+        smallest = max(self.variance_floor, float(np.finfo("float32").tiny))
         values, axes = np.linalg.eigh(covariances)
         values = np.maximum(values, smallest)[:, np.newaxis]
         covariances = (values * axes) @ np.swapaxes(axes, -1, -2)
@@ -311,7 +321,7 @@ class GaussianMixture(TermModel):
 
     # === Objective ===
 
-    def check_data(self, x, y=None):
+    def check_data(self, x: Any, y: Any = None) -> None:
         if y is not None:
             raise ValueError(
                 "A mixture is fitted to `x` alone, without a target. "
@@ -345,7 +355,9 @@ class GaussianMixture(TermModel):
             )
         return q
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         return {"neg_log_likelihood": -self.log_prob(x)}
 
     def _log_joint(self, x):
@@ -377,23 +389,23 @@ class GaussianMixture(TermModel):
     # === Inference ===
 
     @property
-    def event_shape(self):
+    def event_shape(self) -> tuple[int, ...]:
         """Shape of one example."""
         return (self.dim,)
 
-    def log_prob(self, x):
+    def log_prob(self, x: TensorLike) -> tf.Tensor:
         """log p(x), exact, in nats: float32 tensor (batch,)."""
         return tf.reduce_logsumexp(self._log_joint(x), axis=-1)
 
-    def posterior(self, x):
+    def posterior(self, x: TensorLike) -> tf.Tensor:
         """p(k|x), the responsibilities: float32 tensor (batch, K)."""
         return tf.nn.softmax(self._log_joint(x))
 
-    def encode(self, x):
+    def encode(self, x: TensorLike) -> tf.Tensor:
         """The most probable component, Bayes's decision: int32 (batch,)."""
         return tf.argmax(self._log_joint(x), axis=-1, output_type="int32")
 
-    def elbo(self, x, q):
+    def elbo(self, x: TensorLike, q: TensorLike) -> tf.Tensor:
         """Bound of log p(x) by any q(k|x); tight at `posterior(x)`.
 
         Args:
@@ -409,12 +421,12 @@ class GaussianMixture(TermModel):
         expected = tf.math.multiply_no_nan(log_joint, q)
         return tf.reduce_sum(expected - tf.math.xlogy(q, q), axis=-1)
 
-    def call(self, x, training=False):
+    def call(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         return self.posterior(x)
 
     # === Generation ===
 
-    def distribution(self):
+    def distribution(self) -> tfd.Distribution:
         """p(x) as a tfd object, batch (), event (dim,)."""
         weights = tfd.Categorical(logits=tf.convert_to_tensor(self._logits))
         components = self._components()
@@ -422,7 +434,7 @@ class GaussianMixture(TermModel):
             components = tfd.BatchBroadcast(components, [self.num_components])
         return tfd.MixtureSameFamily(weights, components)
 
-    def sample(self, num, seed=None):
+    def sample(self, num: Scalar, seed: Seed | None = None) -> tf.Tensor:
         """Draws from p(x).
 
         Args:
@@ -435,7 +447,7 @@ class GaussianMixture(TermModel):
         """
         return self.distribution().sample(num, seed=random.as_seed(seed))
 
-    def export_signatures(self):
+    def export_signatures(self) -> dict[str, ExportSignature]:
         """Named functions for a SavedModel, see `keras_vae.export_model`.
 
         Returns:

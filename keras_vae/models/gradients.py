@@ -1,12 +1,19 @@
 """Clipping that means the same on one replica and on many."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae import random
 
 
-def apply(optimizer, gradients, variables):
+def apply(
+    optimizer: keras.optimizers.Optimizer,
+    gradients: Sequence[Any],
+    variables: Sequence[keras.Variable],
+) -> None:
     """Applies the sum over replicas of `gradients` to `variables`.
 
     The optimizer would clip each replica's part before it sums them. Here the

@@ -1,9 +1,15 @@
 """Activations inside a network, taken in its one forward pass."""
 
+from collections.abc import Callable
+from collections.abc import Sequence
+
 import keras
+import tensorflow as tf
+
+from keras_vae.typing import Network
 
 
-def names(network):
+def names(network: Network) -> list[str]:
     """Names of the layers whose activations can be taken, in order.
 
     Args:
@@ -19,7 +25,7 @@ def names(network):
     ]
 
 
-def divide(layers, *networks):
+def divide(layers: Sequence[str], *networks: Network) -> list[list[str]]:
     """Which of the named layers each network has.
 
     Args:
@@ -43,7 +49,7 @@ def divide(layers, *networks):
     return [[n for n in layers if n in found] for found in known]
 
 
-def output(network, name):
+def output(network: Network, name: str) -> keras.KerasTensor:
     """The symbolic output of a layer in the graph of a network.
 
     Raises:
@@ -65,7 +71,9 @@ def output(network, name):
     return outputs[0][0]
 
 
-def with_activations(network, layers):
+def with_activations(
+    network: Network, layers: Sequence[str]
+) -> Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]:
     """A network that also gives the outputs of some of its layers.
 
     Args:

@@ -1,9 +1,14 @@
 """log p(x) of latent variable models by importance sampling."""
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.typing import Array
+from keras_vae.typing import ExportSignature
+from keras_vae.typing import Seed
 
 # Decoded rows held at once by `log_likelihood`: what a core's cache likes.
 _ROWS_AT_ONCE = 2000
@@ -15,7 +20,7 @@ class ImportanceWeighted:
     A subclass must override `importance_sampler` and `sample`.
     """
 
-    def importance_sampler(self, x):
+    def importance_sampler(self, x: tf.Tensor) -> Callable[..., tf.Tensor]:
         """What draws log weights log p(x, z) - log q(z | x).
 
         Args:
@@ -29,8 +34,13 @@ class ImportanceWeighted:
         raise NotImplementedError
 
     def log_likelihood(
-        self, x, num_samples=5000, batch_size=100, seed=0, verbose="auto"
-    ):
+        self,
+        x: Array,
+        num_samples: int = 5000,
+        batch_size: int = 100,
+        seed: Seed = 0,
+        verbose: int | str = "auto",
+    ) -> Array:
         """Importance-weighted lower bound of log p(x) of each example.
 
         log p(x) >= E[log 1/S sum_s p(x, z_s) / q(z_s | x)]
@@ -101,7 +111,7 @@ class ImportanceWeighted:
         )
         return total - tf.math.log(tf.cast(num_samples, "float32"))
 
-    def sampling_signatures(self):
+    def sampling_signatures(self) -> dict[str, ExportSignature]:
         """`sample`, and `log_prob` where it is defined, for a SavedModel."""
         x = tf.TensorSpec((None, *self.event_shape), "float32", name="x")
         seed = tf.TensorSpec((2,), "int32", name="seed")
@@ -114,7 +124,9 @@ class ImportanceWeighted:
         def log_prob(x, num_samples, seed):
             return {"log_prob": self._log_prob(x, num_samples, seed)}
 
-        signatures = {"sample": (sample, [num, seed])}
+        signatures: dict[str, ExportSignature] = {
+            "sample": (sample, [num, seed])
+        }
         if self.likelihood.normalized:
             signatures["log_prob"] = (log_prob, [x, num_samples, seed])
         return signatures

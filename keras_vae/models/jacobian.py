@@ -2,11 +2,14 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
 from keras_vae.losses import jacobian
+from keras_vae.losses.jacobian import Factors
 
 METHODS = ("auto", "closed_form", "jacobian", "hutchinson")
 
@@ -37,7 +40,12 @@ class Jacobian:
     method: str
     dense: keras.layers.Dense | None = None
 
-    def linearize(self, function, x, probes=None):
+    def linearize(
+        self,
+        function: Callable[[tf.Tensor], tf.Tensor],
+        x: tf.Tensor,
+        probes: tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, Factors]:
         """The function and its Jacobian at x.
 
         Args:
@@ -53,9 +61,10 @@ class Jacobian:
         if self.method == "hutchinson":
             return jacobian.hutchinson_factors(function, x, probes)
         z = function(x)
-        kernel = tf.convert_to_tensor(self.dense.kernel)
-        h = z if self.dense.compute_dtype == "float32" else self._single(x, z)
-        return z, jacobian.dense_factors(h, kernel, self.dense.activation)
+        dense: keras.layers.Dense = self.dense
+        kernel = tf.convert_to_tensor(dense.kernel)
+        h = z if dense.compute_dtype == "float32" else self._single(x, z)
+        return z, jacobian.dense_factors(h, kernel, dense.activation)
 
     def _single(self, x, z):
         """z in float32; in half precision a saturated unit has no slope."""
@@ -67,7 +76,11 @@ class Jacobian:
         return self.dense.activation(h)
 
 
-def choose(layers, code_shape, method="auto"):
+def choose(
+    layers: Sequence[keras.layers.Layer],
+    code_shape: Sequence[int],
+    method: str = "auto",
+) -> Jacobian:
     """The way to the Jacobian of layers applied one after another.
 
     Args:
@@ -100,7 +113,9 @@ def choose(layers, code_shape, method="auto"):
     return Jacobian("hutchinson")
 
 
-def closed_form_layer(layers):
+def closed_form_layer(
+    layers: Sequence[keras.layers.Layer],
+) -> tuple[keras.layers.Dense | None, str | None]:
     """The one Dense layer that makes the code, and what is in the way.
 
     Returns:

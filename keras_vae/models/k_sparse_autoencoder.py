@@ -1,7 +1,14 @@
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 from keras_vae.layers.k_sparse import KSparse
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models.autoencoder import Autoencoder
+from keras_vae.typing import Network
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -55,29 +62,29 @@ class KSparseAutoencoder(Autoencoder):
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        likelihood="squared_error",
+        encoder: Network,
+        decoder: Network,
+        likelihood: Likelihood | str = "squared_error",
         *,
-        k,
-        inference_alpha=1.0,
-        **kwargs,
-    ):
+        k: int | keras.optimizers.schedules.LearningRateSchedule,
+        inference_alpha: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(encoder, decoder, likelihood, **kwargs)
         self.k = k
         self.inference_alpha = inference_alpha
         self.k_sparse = KSparse(k, inference_alpha, name="k_sparse")
         self.k_sparse.count_steps_with(self.step)
 
-    def build_latent(self, features_shape):
+    def build_latent(self, features_shape: Shape) -> Shape:
         if not self.k_sparse.built:
             self.k_sparse.build(features_shape)
         return features_shape
 
-    def code(self, x, training=False):
+    def code(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         # Not a call, which would count the step a second time.
         k = self.k_sparse.current_k(training)
         return self.k_sparse.keep(super().code(x, training), k)
 
-    def code_layers(self):
+    def code_layers(self) -> list[keras.layers.Layer]:
         return [self.encoder, self.k_sparse]

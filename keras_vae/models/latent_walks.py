@@ -1,10 +1,16 @@
 """Codes along lines and axes, for pictures of what a code means."""
 
+from collections.abc import Callable
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
+
+from keras_vae.typing import TensorLike
 
 
-def straight_lines(start, end, num):
+def straight_lines(start: TensorLike, end: TensorLike, num: int) -> tf.Tensor:
     """Points of the straight lines between codes, ends included.
 
     Args:
@@ -15,11 +21,15 @@ def straight_lines(start, end, num):
         Tensor (batch, num, *latent_shape).
     """
     t = tf.linspace(0.0, 1.0, num)
-    t = tf.reshape(t, [1, num] + [1] * (start.shape.rank - 1))
+    t = tf.reshape(t, [1, num] + [1] * (len(start.shape) - 1))
     return (1.0 - t) * start[:, tf.newaxis] + t * end[:, tf.newaxis]
 
 
-def moved_units(z, units=None, values=None):
+def moved_units(
+    z: TensorLike,
+    units: Sequence[int] | None = None,
+    values: ArrayLike | None = None,
+) -> tf.Tensor:
     """Copies of a code in which one unit takes other values.
 
     Args:
@@ -32,14 +42,16 @@ def moved_units(z, units=None, values=None):
     """
     z = np.asarray(z, "float32")
     units = list(range(z.size) if units is None else units)
-    values = np.linspace(-3, 3, 7) if values is None else values
-    grid = np.tile(z.ravel(), (len(units), len(values), 1))
+    steps = np.asarray(np.linspace(-3, 3, 7) if values is None else values)
+    grid = np.tile(z.ravel(), (len(units), len(steps), 1))
     for row, unit in enumerate(units):
-        grid[row, :, unit] = values
-    return tf.constant(grid.reshape(len(units), len(values), *z.shape))
+        grid[row, :, unit] = steps
+    return tf.constant(grid.reshape(len(units), len(steps), *z.shape))
 
 
-def decode_grid(decode, z):
+def decode_grid(
+    decode: Callable[[tf.Tensor], tf.Tensor], z: tf.Tensor
+) -> tf.Tensor:
     """`decode` of codes (rows, columns, *latent_shape), as such a grid."""
     x = decode(tf.reshape(z, [-1, *z.shape[2:]]))
     return tf.reshape(x, [*z.shape[:2], *x.shape[1:]])

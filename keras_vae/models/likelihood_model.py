@@ -1,12 +1,18 @@
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_vae import data_checks
 from keras_vae import likelihoods
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
 from keras_vae.models.base import TermModel
 from keras_vae.models.batching import BatchFunctions
+from keras_vae.typing import Array
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -21,26 +27,26 @@ class LikelihoodModel(TermModel):
         **kwargs: `seed`, `name`, `dtype`.
     """
 
-    def __init__(self, likelihood, **kwargs):
+    def __init__(self, likelihood: Likelihood | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.likelihood = likelihoods.get(likelihood)
-        self._event_shape = None
+        self._event_shape: tuple[int, ...] | None = None
         self._batches = BatchFunctions(self.distribute_strategy)
 
-    def encode(self, x):
+    def encode(self, x: TensorLike) -> tf.Tensor:
         """Deterministic codes of x."""
         raise NotImplementedError
 
-    def decode(self, z):
+    def decode(self, z: Any) -> tf.Tensor:
         """Mean of p(x | z): float32 tensor (batch, *event_shape)."""
         raise NotImplementedError
 
-    def known_event_shape(self):
+    def known_event_shape(self) -> tuple[int, ...] | None:
         """Shape of one example that the networks take, None if not known."""
         raise NotImplementedError
 
     @property
-    def event_shape(self):
+    def event_shape(self) -> tuple[int, ...]:
         """Shape of one example; known once the model is built."""
         if self._event_shape is None:
             raise ValueError(
@@ -49,18 +55,18 @@ class LikelihoodModel(TermModel):
             )
         return self._event_shape
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self._event_shape = tuple(input_shape)[1:]
 
-    def build_likelihood(self, params_shape):
+    def build_likelihood(self, params_shape: Shape) -> None:
         """Checks the shape (batch, ...) of the parameters, and builds."""
         architecture.check_params(
-            params_shape[1:], self._event_shape, self.likelihood
+            params_shape[1:], self.event_shape, self.likelihood
         )
         if not self.likelihood.built:
             self.likelihood.build(tuple(params_shape))
 
-    def check_data(self, x, y=None):
+    def check_data(self, x: Any, y: Any = None) -> None:
         data_checks.check_target(x, y)
         expected = self._event_shape or self.known_event_shape()
         if expected is not None and x.shape[1:] != tuple(expected):
@@ -75,21 +81,21 @@ class LikelihoodModel(TermModel):
         else:
             self.likelihood.validate(y, "y")
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: TensorLike) -> tf.Tensor:
         """Mean of p(x | z) at the code of x: tensor (batch, *event_shape)."""
         return self.decode(self.encode(x))
 
-    def call(self, x, training=False):
+    def call(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         return self.reconstruct(x)
 
-    def ensure_built(self, x):
+    def ensure_built(self, x: TensorLike) -> tf.Tensor:
         """x as a tensor; the model is built for it if it was not."""
         x = tf.convert_to_tensor(x)
         if not self.built:
             self.build((None, *x.shape[1:]))
         return x
 
-    def exact_data(self, x):
+    def exact_data(self, x: TensorLike) -> Array:
         """x as float32 NumPy array, in the support of a normalised p(x | z).
 
         Raises:

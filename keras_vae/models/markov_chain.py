@@ -1,9 +1,13 @@
 """The bound of latent variables in a chain, whatever infers them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
+
+from keras_vae.random import Noise
+from keras_vae.typing import Scalar
 
 FORMS = ("kl", "consistency")
 
@@ -24,7 +28,7 @@ class Level(NamedTuple):
     prior: tfd.Distribution
     exact: bool
 
-    def unit_kl(self, form="kl"):
+    def unit_kl(self, form: str = "kl") -> tf.Tensor:
         """Share of each unit in KL(q || p), nats: (rows, *latent_shape).
 
         Args:
@@ -37,23 +41,27 @@ class Level(NamedTuple):
             return tfd.kl_divergence(posterior, prior)
         return posterior.log_prob(self.z) - prior.log_prob(self.z)
 
-    def kl(self, form="kl"):
+    def kl(self, form: str = "kl") -> tf.Tensor:
         """KL(q || p) or its one-sample estimate, nats: (rows,)."""
         terms = self.unit_kl(form)
         return tf.reduce_sum(terms, axis=list(range(1, terms.shape.rank)))
 
-    def log_ratio(self):
+    def log_ratio(self) -> tf.Tensor:
         """log p(z_l | z_{l+1}) - log q(z_l | ...), nats: (rows,)."""
         return self.prior.log_prob(self.z) - self.posterior.log_prob(self.z)
 
 
-def normal(mean, variance):
+def normal(mean: tf.Tensor, variance: tf.Tensor) -> tfd.Distribution:
     """Independent normal variables, the first axis is the batch."""
     distribution = tfd.Normal(mean, tf.sqrt(variance))
     return tfd.Independent(distribution, mean.shape.rank - 1)
 
 
-def draw(distribution, noise=None, temperature=1.0):
+def draw(
+    distribution: tfd.Distribution,
+    noise: Noise | None = None,
+    temperature: Scalar = 1.0,
+) -> tf.Tensor:
     """A sample of what `normal` made; its mean without noise."""
     mean = distribution.distribution.loc
     if noise is None:
@@ -62,7 +70,7 @@ def draw(distribution, noise=None, temperature=1.0):
     return mean + temperature * distribution.distribution.scale * drawn
 
 
-def level_kls(levels, form="kl"):
+def level_kls(levels: Sequence[Level], form: str = "kl") -> list[tf.Tensor]:
     """KL terms of a chain, bottom first: list of (rows,), nats.
 
     -log p(x) <= E[-log p(x | z_1)] + sum_l E[log q_l / p_l]
@@ -74,6 +82,6 @@ def level_kls(levels, form="kl"):
     return [level.kl(form) for level in levels[:-1]] + [last.kl()]
 
 
-def log_weight(levels):
+def log_weight(levels: Sequence[Level]) -> tf.Tensor:
     """log p(z_1..L) - log q(z_1..L | x) of the joint draw: (rows,), nats."""
     return tf.add_n([level.log_ratio() for level in levels])

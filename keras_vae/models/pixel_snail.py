@@ -1,4 +1,6 @@
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +15,7 @@ from keras_vae.layers.cache import write
 from keras_vae.layers.causal_conv2d import CausalConv2D
 from keras_vae.layers.gated_residual import GatedResidual
 from keras_vae.layers.pixel_snail_block import PixelSNAILBlock
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models.base import TermModel
 from keras_vae.models.pixel_snail_inputs import Input
 from keras_vae.models.pixel_snail_inputs import by_name
@@ -20,6 +23,10 @@ from keras_vae.models.pixel_snail_inputs import is_concrete
 from keras_vae.models.pixel_snail_inputs import repeated
 from keras_vae.models.pixel_snail_sampling import draw_code
 from keras_vae.models.pixel_snail_sampling import draw_pixel
+from keras_vae.typing import ExportSignature
+from keras_vae.typing import Scalar
+from keras_vae.typing import Seed
+from keras_vae.typing import TensorLike
 
 # Fewer positions are sampled sooner than XLA has compiled the loop.
 _POSITIONS_WORTH_XLA = 2**14
@@ -102,32 +109,32 @@ class PixelSNAIL(TermModel):
 
     def __init__(
         self,
-        shape,
-        num_embeddings=None,
-        num_heads=8,
-        num_classes=None,
-        conditional=False,
+        shape: Sequence[int],
+        num_embeddings: int | None = None,
+        num_heads: int = 8,
+        num_classes: int | None = None,
+        conditional: bool = False,
         *,
-        filters=64,
-        num_blocks=2,
-        num_residual=4,
-        kernel_size=2,
-        anchor="corner",
-        attention=True,
-        key_dim=16,
-        value_dim=128,
-        num_output_residual=0,
-        dropout=0.0,
-        condition_shape=None,
-        condition_embeddings=None,
-        num_condition_blocks=3,
-        likelihood=None,
-        **kwargs,
-    ):
+        filters: int = 64,
+        num_blocks: int = 2,
+        num_residual: int = 4,
+        kernel_size: int | Sequence[int] = 2,
+        anchor: str = "corner",
+        attention: bool = True,
+        key_dim: int = 16,
+        value_dim: int = 128,
+        num_output_residual: int = 0,
+        dropout: float = 0.0,
+        condition_shape: Sequence[int] | None = None,
+        condition_embeddings: int | None = None,
+        num_condition_blocks: int = 3,
+        likelihood: Likelihood | str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.likelihood = likelihood
-        if likelihood is not None:
-            self.likelihood = likelihoods.get(likelihood)
+        self.likelihood: Likelihood | None = (
+            None if likelihood is None else likelihoods.get(likelihood)
+        )
         length = 2 if likelihood is None else 3
         self.shape = positive_ints("shape", shape, length)
         self.num_embeddings = num_embeddings
@@ -150,7 +157,7 @@ class PixelSNAIL(TermModel):
         self._inputs = self._make_inputs()
         self._make_layers()
         self.add_term("neg_log_likelihood", elbo=True)
-        if likelihood is None:
+        if self.likelihood is None:
             self.add_term("nats_per_code", weight=0.0)
         elif self.likelihood.discrete:
             self.add_term("bits_per_dim", weight=0.0)
@@ -290,7 +297,7 @@ class PixelSNAIL(TermModel):
             )
         return num_params
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         if self._output.built:
             return
         size = (None, *self.shape[:2])
@@ -385,7 +392,7 @@ class PixelSNAIL(TermModel):
 
     # === Objective ===
 
-    def check_data(self, x, y=None):
+    def check_data(self, x: Any, y: Any = None) -> None:
         if y is not None:
             raise ValueError(
                 "The model is fitted to `x` alone, without a target. "
@@ -397,7 +404,9 @@ class PixelSNAIL(TermModel):
         if self.likelihood is not None:
             self.likelihood.validate(x["x"], "x")
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         nats = -self._log_prob(x, training)
         terms = {"neg_log_likelihood": nats}
         if "nats_per_code" in self._terms:
@@ -421,11 +430,11 @@ class PixelSNAIL(TermModel):
         )
 
     @property
-    def event_shape(self):
+    def event_shape(self) -> tuple[int, ...]:
         """Shape of one example."""
         return self.shape
 
-    def log_prob(self, x):
+    def log_prob(self, x: TensorLike | dict[str, TensorLike]) -> tf.Tensor:
         """log p(x), or log p(x | label, condition), exact, in nats.
 
         Args:
@@ -442,20 +451,22 @@ class PixelSNAIL(TermModel):
             self.likelihood.validate_exact(np.asarray(x["x"]))
         return self._log_prob(x)
 
-    def call(self, x, training=False):
+    def call(
+        self, x: TensorLike | dict[str, TensorLike], training: bool = False
+    ) -> tf.Tensor:
         return self._params(x, training)
 
     # === Generation ===
 
     def sample(
         self,
-        num,
-        seed=None,
-        temperature=1.0,
-        label=None,
-        condition=None,
-        jit_compile="auto",
-    ):
+        num: Scalar,
+        seed: Seed | None = None,
+        temperature: Scalar = 1.0,
+        label: TensorLike | int | None = None,
+        condition: TensorLike | None = None,
+        jit_compile: bool | str = "auto",
+    ) -> tf.Tensor:
         """Draws from p(x), or from p(x | label, condition).
 
         Args:
@@ -599,7 +610,13 @@ class PixelSNAIL(TermModel):
             ],
         ]
 
-    def draw(self, params, seed, index, temperature):
+    def draw(
+        self,
+        params: tf.Tensor,
+        seed: tf.Tensor,
+        index: Scalar,
+        temperature: Scalar,
+    ) -> tf.Tensor:
         """Values at one position, given all that came before.
 
         Args:
@@ -616,7 +633,7 @@ class PixelSNAIL(TermModel):
             return draw_code(params, seed, index, temperature)
         return draw_pixel(self.likelihood, params, seed, index)
 
-    def export_signatures(self):
+    def export_signatures(self) -> dict[str, ExportSignature]:
         """Named functions for a SavedModel, see `keras_vae.export_model`.
 
         Returns:

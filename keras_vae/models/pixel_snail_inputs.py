@@ -1,9 +1,14 @@
 """What a `PixelSNAIL` is given: codes or images, label, condition."""
 
+from collections.abc import Sequence
+from typing import Any
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
+
+from keras_vae.typing import Scalar
+from keras_vae.typing import TensorLike
 
 
 class Input(NamedTuple):
@@ -16,18 +21,18 @@ class Input(NamedTuple):
     """
 
     name: str
-    shape: tuple
+    shape: tuple[int, ...]
     num_values: int | None
 
     @property
-    def dtype(self):
+    def dtype(self) -> str:
         return "float32" if self.num_values is None else "int32"
 
-    def spec(self):
+    def spec(self) -> tf.TensorSpec:
         """The `tf.TensorSpec` of a batch."""
         return tf.TensorSpec((None, *self.shape), self.dtype, name=self.name)
 
-    def check_static(self, value):
+    def check_static(self, value: TensorLike) -> None:
         """Raises a ValueError if shape or dtype do not fit."""
         expected = tf.TensorShape([None, *self.shape])
         if not expected.is_compatible_with(value.shape):
@@ -47,7 +52,7 @@ class Input(NamedTuple):
                 f"Received: {self.name} of dtype {dtype.name}"
             )
 
-    def check(self, value):
+    def check(self, value: TensorLike) -> None:
         """As `check_static`, and the range of integers, if it is known."""
         self.check_static(value)
         if self.num_values is None or not is_concrete(value):
@@ -61,7 +66,7 @@ class Input(NamedTuple):
             )
 
 
-def by_name(inputs, x):
+def by_name(inputs: Sequence[Input], x: Any) -> dict[str, Any]:
     """The inputs in x, an array (if there is one) or a dict, by name.
 
     Args:
@@ -86,7 +91,7 @@ def by_name(inputs, x):
     return x
 
 
-def repeated(item, value, num):
+def repeated(item: Input, value: Any, num: Scalar) -> tf.Tensor:
     """`value` for each of `num` samples: int32 tensor (num, *shape).
 
     Args:
@@ -117,6 +122,6 @@ def repeated(item, value, num):
     return tf.broadcast_to(value, [num, *item.shape])
 
 
-def is_concrete(value):
+def is_concrete(value: Any) -> bool:
     """Whether the numbers of an array or tensor are known."""
     return isinstance(value, np.ndarray) or hasattr(value, "numpy")

@@ -3,9 +3,13 @@
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.likelihoods.likelihood import Likelihood
+from keras_vae.typing import Scalar
 
 
-def draw_code(logits, seed, index, temperature):
+def draw_code(
+    logits: tf.Tensor, seed: tf.Tensor, index: Scalar, temperature: Scalar
+) -> tf.Tensor:
     """Codes, by the largest sum of a logit and Gumbel noise.
 
     The noise depends on the seed and the position alone.
@@ -26,7 +30,9 @@ def draw_code(logits, seed, index, temperature):
     return tf.argmax(logits + temperature * gumbel, -1, output_type="int32")
 
 
-def draw_pixel(likelihood, params, seed, index):
+def draw_pixel(
+    likelihood: Likelihood, params: tf.Tensor, seed: tf.Tensor, index: Scalar
+) -> tf.Tensor:
     """Pixels: float32 tensor (batch, C).
 
     Args:

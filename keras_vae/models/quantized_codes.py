@@ -1,10 +1,16 @@
 """What models with codebooks have in common, whatever their levels."""
 
 import math
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
+from keras_vae.layers.vector_quantizer import Quantized
 from keras_vae.layers.vector_quantizer import VectorQuantizer
+from keras_vae.typing import Array
+from keras_vae.typing import TensorLike
 
 
 class QuantizedCodes:
@@ -16,13 +22,13 @@ class QuantizedCodes:
 
     def add_codebooks(
         self,
-        suffixes,
-        num_embeddings,
-        embedding_dim,
-        commitment_weight,
-        ema_decay,
-        quantizer_options,
-    ):
+        suffixes: Sequence[str],
+        num_embeddings: int | Sequence[int],
+        embedding_dim: int,
+        commitment_weight: float,
+        ema_decay: float | None,
+        quantizer_options: Mapping[str, Any] | None,
+    ) -> None:
         """Makes `quantizers`, a list by level, and declares the terms.
 
         Args:
@@ -32,9 +38,10 @@ class QuantizedCodes:
             embedding_dim, commitment_weight, ema_decay, quantizer_options:
                 arguments of the model.
         """
-        sizes = num_embeddings
-        if not isinstance(sizes, (list, tuple)):
-            sizes = [sizes] * len(suffixes)
+        if isinstance(num_embeddings, (list, tuple)):
+            sizes = list(num_embeddings)
+        else:
+            sizes = [num_embeddings] * len(suffixes)
         if len(sizes) != len(suffixes):
             raise ValueError(
                 f"`num_embeddings` must be an int or a list of "
@@ -66,7 +73,9 @@ class QuantizedCodes:
                 self.add_term(f"codebook_loss{suffix}")
             self.add_term(f"commitment_loss{suffix}", commitment_weight)
 
-    def quantized_terms(self, log_prob, quantized):
+    def quantized_terms(
+        self, log_prob: tf.Tensor, quantized: Sequence[Quantized]
+    ) -> dict[str, tf.Tensor]:
         """All terms, for `compute_terms`.
 
         Args:
@@ -82,18 +91,18 @@ class QuantizedCodes:
                 terms[f"codebook_loss{suffix}"] = level.codebook_loss
         return terms
 
-    def code_shapes(self):
+    def code_shapes(self) -> list[tuple[int, ...]]:
         """Shapes of the indices of one example, by level, bottom first."""
         raise NotImplementedError
 
-    def code_lengths(self):
+    def code_lengths(self) -> list[float]:
         """N log K of each level: nats of a code, with a uniform prior."""
         return [
             math.prod(shape) * math.log(quantizer.num_embeddings)
             for shape, quantizer in zip(self.code_shapes(), self.quantizers)
         ]
 
-    def elbo(self, x, batch_size=1000):
+    def elbo(self, x: Array, batch_size: int = 1000) -> Array:
         """log p(x | z_q) - sum N log K, a bound of log p(x), by example.
 
         Args:
@@ -117,7 +126,7 @@ class QuantizedCodes:
         return self._batches.map("elbo", elbo, x, batch_size)
 
 
-def check_index_shape(indices, expected):
+def check_index_shape(indices: TensorLike, expected: Sequence[int]) -> None:
     """Raises unless `indices` has shape (batch, *expected)."""
     if tuple(indices.shape[1:]) != tuple(expected):
         raise ValueError(

@@ -1,11 +1,18 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae.layers.bernoulli_sparsity_regularizer import (
     BernoulliSparsityRegularizer,
 )
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import hidden_layers
 from keras_vae.models.autoencoder import Autoencoder
+from keras_vae.typing import Network
+from keras_vae.typing import Shape
+from keras_vae.typing import Weight
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -59,15 +66,15 @@ class SparseAutoencoder(Autoencoder):
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        likelihood="squared_error",
-        rho=0.05,
-        beta=3.0,
-        layers=None,
-        momentum=None,
-        **kwargs,
-    ):
+        encoder: Network,
+        decoder: Network,
+        likelihood: Likelihood | str = "squared_error",
+        rho: float = 0.05,
+        beta: Weight = 3.0,
+        layers: Sequence[str] | None = None,
+        momentum: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(encoder, decoder, likelihood, **kwargs)
         if layers is not None and (isinstance(layers, str) or not layers):
             raise ValueError(
@@ -92,7 +99,7 @@ class SparseAutoencoder(Autoencoder):
     # Keras has a property `layers`.
     config_attributes = {"layers": "sparse_layers"}
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         names = self.sparse_layers or []
         of_encoder, of_decoder = hidden_layers.divide(
@@ -110,7 +117,9 @@ class SparseAutoencoder(Autoencoder):
             if not regularizer.built:
                 regularizer.build(shape)
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         z, activations = self._encode(x, training)
         params, more = self._decode(z, training)
         activations = [*activations, *more] or [z]

@@ -3,11 +3,16 @@
 import math
 
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
+from keras_vae.random import Noise
+from keras_vae.typing import Scalar
 
 
-def global_rows(values, first, total):
+def global_rows(
+    values: tf.Tensor, first: tf.Tensor, total: tf.Tensor
+) -> tf.Tensor:
     """Rows of all replicas, in the order of the global batch.
 
     Args:
@@ -25,7 +30,13 @@ def global_rows(values, first, total):
     return random.all_reduce_sum(tf.pad(values, [[first, after], *rest]))
 
 
-def log_weights(kind, first, rows, total, num_examples):
+def log_weights(
+    kind: str,
+    first: tf.Tensor,
+    rows: Scalar,
+    total: tf.Tensor,
+    num_examples: int,
+) -> tf.Tensor:
     """Logarithms of the weights of q(z_i | x_j) in log q(z_i).
 
     Args:
@@ -56,7 +67,13 @@ def log_weights(kind, first, rows, total, num_examples):
     return tf.math.log(weights)
 
 
-def decomposed_kl(z, posterior, prior, kind, num_examples):
+def decomposed_kl(
+    z: tf.Tensor,
+    posterior: tfd.Distribution,
+    prior: tfd.Distribution,
+    kind: str,
+    num_examples: int,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """KL(q(z|x) || p(z)) = mutual information + total correlation + rest.
 
     I(z; x)  = E[log q(z|x) - log q(z)]
@@ -94,7 +111,7 @@ def decomposed_kl(z, posterior, prior, kind, num_examples):
     )
 
 
-def shuffled_units(z, noise):
+def shuffled_units(z: tf.Tensor, noise: Noise) -> tf.Tensor:
     """Each unit of z permuted over the global batch, on its own.
 
     Args:

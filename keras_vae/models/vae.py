@@ -1,14 +1,31 @@
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
+from numpy.typing import ArrayLike
+from tensorflow_probability import distributions as tfd
 
 from keras_vae import posteriors
 from keras_vae import priors
 from keras_vae import random
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.losses import importance_weighted_bound
 from keras_vae.models import architecture
 from keras_vae.models import latent_walks
 from keras_vae.models.encoder_decoder import EncoderDecoder
 from keras_vae.models.importance_weighted import ImportanceWeighted
+from keras_vae.posteriors.posterior import Posterior
+from keras_vae.priors.prior import Prior
+from keras_vae.typing import Array
+from keras_vae.typing import ExportSignature
+from keras_vae.typing import Network
+from keras_vae.typing import Scalar
+from keras_vae.typing import Seed
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
+from keras_vae.typing import Weight
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -63,17 +80,17 @@ class VAE(ImportanceWeighted, EncoderDecoder):
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        latent_dim,
-        likelihood="bernoulli",
-        prior="standard_normal",
-        posterior="diagonal_normal",
-        beta=1.0,
-        num_samples=1,
-        objective="elbo",
-        **kwargs,
-    ):
+        encoder: Network,
+        decoder: Network,
+        latent_dim: int,
+        likelihood: Likelihood | str = "bernoulli",
+        prior: Prior | str = "standard_normal",
+        posterior: Posterior | str = "diagonal_normal",
+        beta: Weight = 1.0,
+        num_samples: int = 1,
+        objective: str = "elbo",
+        **kwargs: Any,
+    ) -> None:
         if objective not in ("elbo", "iwae"):
             raise ValueError(
                 "`objective` must be 'elbo' or 'iwae'. "
@@ -113,7 +130,7 @@ class VAE(ImportanceWeighted, EncoderDecoder):
         if not is_elbo:
             self.add_term("neg_iw_bound")
 
-    def build_latent(self, features_shape):
+    def build_latent(self, features_shape: Shape) -> Shape:
         if not self.posterior_layer.built:
             self.posterior_layer.build(tuple(features_shape))
         latent_shape = (None, self.latent_dim)
@@ -121,16 +138,20 @@ class VAE(ImportanceWeighted, EncoderDecoder):
             self.prior.build(latent_shape, self._event_shape)
         return latent_shape
 
-    def latent_shape(self):
+    def latent_shape(self) -> tuple[int, ...]:
         return (self.latent_dim,)
 
     # === Objective ===
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         terms, _, _ = self.terms_and_codes(x, y, training)
         return terms
 
-    def terms_and_codes(self, x, y, training):
+    def terms_and_codes(
+        self, x: Any, y: Any, training: bool
+    ) -> tuple[dict[str, tf.Tensor], tfd.Distribution, tf.Tensor]:
         """Terms, the posterior, and z (num_samples, batch, latent_dim)."""
         target = x if y is None else y
         posterior = self._posterior(x, training)
@@ -172,20 +193,22 @@ class VAE(ImportanceWeighted, EncoderDecoder):
 
     # === Distributions ===
 
-    def posterior(self, x):
+    def posterior(self, x: TensorLike) -> tfd.Distribution:
         """q(z | x) as a tfd object, batch (batch,), event (latent_dim,)."""
         return self._posterior(self.ensure_built(x), training=False)
 
-    def prior_distribution(self):
+    def prior_distribution(self) -> tfd.Distribution:
         """p(z) as a tfd object, batch (), event (latent_dim,)."""
         return self.prior.distribution(self._encoder_at(False))
 
-    def encode(self, x):
+    def encode(self, x: TensorLike) -> tf.Tensor:
         return self.posterior(x).mean()
 
     # === Generation ===
 
-    def sample(self, num, seed=None, temperature=1.0):
+    def sample(
+        self, num: Scalar, seed: Seed | None = None, temperature: Scalar = 1.0
+    ) -> tf.Tensor:
         """Means of p(x | z) for z drawn from the prior.
 
         Args:
@@ -202,7 +225,9 @@ class VAE(ImportanceWeighted, EncoderDecoder):
         )
         return self.decode(z)
 
-    def interpolate(self, x_start, x_end, num=10):
+    def interpolate(
+        self, x_start: TensorLike, x_end: TensorLike, num: int = 10
+    ) -> tf.Tensor:
         """Decoded points of the straight lines between codes.
 
         Args:
@@ -217,7 +242,12 @@ class VAE(ImportanceWeighted, EncoderDecoder):
         )
         return latent_walks.decode_grid(self.decode, z)
 
-    def traverse(self, x, units=None, values=None):
+    def traverse(
+        self,
+        x: TensorLike,
+        units: Sequence[int] | None = None,
+        values: ArrayLike | None = None,
+    ) -> tf.Tensor:
         """Decoded codes of one example, one unit moved at a time.
 
         Args:
@@ -234,7 +264,13 @@ class VAE(ImportanceWeighted, EncoderDecoder):
 
     # === Evaluation ===
 
-    def elbo(self, x, num_samples=1, batch_size=1000, seed=0):
+    def elbo(
+        self,
+        x: Array,
+        num_samples: int = 1,
+        batch_size: int = 1000,
+        seed: Seed = 0,
+    ) -> Array:
         """Evidence lower bound of each example, from samples of z.
 
         Args:
@@ -261,7 +297,7 @@ class VAE(ImportanceWeighted, EncoderDecoder):
         args = (tf.constant(num_samples), random.as_seed(seed))
         return self._batches.map("elbo", elbo, x, batch_size, args)
 
-    def importance_sampler(self, x):
+    def importance_sampler(self, x: tf.Tensor) -> Callable[..., tf.Tensor]:
         posterior = self._posterior(x, False)
         prior = self.prior.distribution(self._encoder_at(False))
 
@@ -276,5 +312,5 @@ class VAE(ImportanceWeighted, EncoderDecoder):
 
     # === Export ===
 
-    def export_signatures(self):
+    def export_signatures(self) -> dict[str, ExportSignature]:
         return super().export_signatures() | self.sampling_signatures()

@@ -1,8 +1,20 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models.base import TermModel
+from keras_vae.models.pixel_snail import PixelSNAIL
+from keras_vae.models.vq_vae import VQVAE
+from keras_vae.models.vq_vae2 import VQVAE2
+from keras_vae.typing import ExportSignature
+from keras_vae.typing import Scalar
+from keras_vae.typing import Seed
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -51,7 +63,12 @@ class VQGenerator(TermModel):
         Oord, Vinyals, 2019, section 3.2.
     """
 
-    def __init__(self, vq_vae, priors, **kwargs):
+    def __init__(
+        self,
+        vq_vae: VQVAE | VQVAE2,
+        priors: PixelSNAIL | Sequence[PixelSNAIL],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.vq_vae = vq_vae
         self.priors = priors
@@ -94,27 +111,29 @@ class VQGenerator(TermModel):
                     f"level {level + 1} of {len(priors)}"
                 )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for prior in self._levels():
             if not prior.built:
                 prior.build((None, *prior.shape))
 
     @property
-    def event_shape(self):
+    def event_shape(self) -> tuple[int, ...]:
         """Shape of one example."""
         return self.vq_vae.event_shape
 
     @property
-    def likelihood(self):
+    def likelihood(self) -> Likelihood:
         """p(x | z)."""
         return self.vq_vae.likelihood
 
-    def check_data(self, x, y=None):
+    def check_data(self, x: Any, y: Any = None) -> None:
         self.vq_vae.check_data(x, y)
 
     # === Objective ===
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         indices = keras.tree.flatten(self.vq_vae.encode_indices(x))
         codes = self.vq_vae.encode(x)
         params = self.vq_vae.decoder(codes, training=False)
@@ -124,7 +143,9 @@ class VQGenerator(TermModel):
             "kl_loss": -self.code_log_prob(indices),
         }
 
-    def code_log_prob(self, indices, label=None):
+    def code_log_prob(
+        self, indices: Sequence[TensorLike], label: TensorLike | None = None
+    ) -> tf.Tensor:
         """log p(z) of codes, in nats: float32 tensor (batch,).
 
         Args:
@@ -142,12 +163,18 @@ class VQGenerator(TermModel):
             total += prior.log_prob(inputs if len(inputs) > 1 else level)
         return total
 
-    def call(self, x, training=False):
+    def call(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         return self.vq_vae.reconstruct(x)
 
     # === Generation ===
 
-    def sample_indices(self, num, seed=None, temperature=1.0, label=None):
+    def sample_indices(
+        self,
+        num: Scalar,
+        seed: Seed | None = None,
+        temperature: Scalar = 1.0,
+        label: TensorLike | int | None = None,
+    ) -> list[tf.Tensor]:
         """Codes drawn from the priors, from the top down.
 
         Args:
@@ -161,7 +188,7 @@ class VQGenerator(TermModel):
             list of int32 tensors (num, *positions), bottom first.
         """
         seed = random.as_seed(seed)
-        levels = []
+        levels: list[tf.Tensor] = []
         for number, prior in enumerate(reversed(self._levels())):
             options = {"condition": levels[0]} if levels else {}
             if prior.num_classes is not None:
@@ -172,7 +199,13 @@ class VQGenerator(TermModel):
             levels.insert(0, drawn)
         return levels
 
-    def sample(self, num, seed=None, temperature=1.0, label=None):
+    def sample(
+        self,
+        num: Scalar,
+        seed: Seed | None = None,
+        temperature: Scalar = 1.0,
+        label: TensorLike | int | None = None,
+    ) -> tf.Tensor:
         """Means of p(x | z) for z drawn from the priors.
 
         Args:
@@ -186,7 +219,7 @@ class VQGenerator(TermModel):
             return self.vq_vae.decode_indices(levels[0])
         return self.vq_vae.decode_indices(levels)
 
-    def export_signatures(self):
+    def export_signatures(self) -> dict[str, ExportSignature]:
         """Named functions for a SavedModel, see `keras_vae.export_model`.
 
         Returns:

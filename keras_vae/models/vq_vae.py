@@ -1,10 +1,19 @@
+from collections.abc import Mapping
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from keras_vae.layers.vector_quantizer import VectorQuantizer
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
 from keras_vae.models.encoder_decoder import EncoderDecoder
 from keras_vae.models.quantized_codes import QuantizedCodes
 from keras_vae.models.quantized_codes import check_index_shape
+from keras_vae.typing import ExportSignature
+from keras_vae.typing import Network
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -69,16 +78,16 @@ class VQVAE(QuantizedCodes, EncoderDecoder):
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        num_embeddings,
-        embedding_dim,
-        likelihood="squared_error",
-        commitment_weight=0.25,
-        ema_decay=0.99,
-        quantizer_options=None,
-        **kwargs,
-    ):
+        encoder: Network,
+        decoder: Network,
+        num_embeddings: int,
+        embedding_dim: int,
+        likelihood: Likelihood | str = "squared_error",
+        commitment_weight: float = 0.25,
+        ema_decay: float | None = 0.99,
+        quantizer_options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(encoder, decoder, likelihood, **kwargs)
         architecture.check_networks(encoder, decoder, self.likelihood)
         self.add_codebooks(
@@ -90,24 +99,26 @@ class VQVAE(QuantizedCodes, EncoderDecoder):
             quantizer_options,
         )
 
-    def build_latent(self, features_shape):
+    def build_latent(self, features_shape: Shape) -> Shape:
         if not self.quantizer.built:
             self.quantizer.build(features_shape)
         return features_shape
 
-    def latent_shape(self):
+    def latent_shape(self) -> tuple[int, ...]:
         shape = self.encoder.compute_output_shape((None, *self.event_shape))
         return tuple(shape)[1:]
 
     @property
-    def quantizer(self):
+    def quantizer(self) -> VectorQuantizer:
         """The `keras_vae.layers.VectorQuantizer`."""
         return self.quantizers[0]
 
-    def code_shapes(self):
+    def code_shapes(self) -> list[tuple[int, ...]]:
         return [self.latent_shape()[:-1]]
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         z = self.encoder(x, training=training)
         quantized = self.quantizer.quantize(z, training)
         params = self.decoder(quantized.z_q, training=training)
@@ -115,22 +126,22 @@ class VQVAE(QuantizedCodes, EncoderDecoder):
         log_prob = self.likelihood.log_prob(params, target, training)
         return self.quantized_terms(log_prob, [quantized])
 
-    def encode_indices(self, x):
+    def encode_indices(self, x: TensorLike) -> tf.Tensor:
         """Codes of x, deterministic: int32 tensor (batch, *positions)."""
         z = self.encoder(self.ensure_built(x), training=False)
         return self.quantizer.encode_indices(z)
 
-    def decode_indices(self, indices):
+    def decode_indices(self, indices: TensorLike) -> tf.Tensor:
         """Mean of p(x | z): indices (batch, *positions) to (batch, *event)."""
         indices = tf.convert_to_tensor(indices)
         check_index_shape(indices, *self.code_shapes())
         return self.decode(self.quantizer.lookup(indices))
 
-    def encode(self, x):
+    def encode(self, x: TensorLike) -> tf.Tensor:
         """Vectors of the codes of x: float32 (batch, *latent_shape)."""
         return self.quantizer.lookup(self.encode_indices(x))
 
-    def export_signatures(self):
+    def export_signatures(self) -> dict[str, ExportSignature]:
         x = tf.TensorSpec((None, *self.event_shape), "float32", name="x")
         (shape,) = self.code_shapes()
         indices = tf.TensorSpec((None, *shape), "int32", name="indices")

@@ -1,10 +1,19 @@
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
 from keras_vae.models.likelihood_model import LikelihoodModel
 from keras_vae.models.quantized_codes import QuantizedCodes
 from keras_vae.models.quantized_codes import check_index_shape
+from keras_vae.typing import ExportSignature
+from keras_vae.typing import Network
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -69,17 +78,17 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
 
     def __init__(
         self,
-        encoders,
-        upsamplers,
-        decoder,
-        num_embeddings,
-        embedding_dim,
-        likelihood="squared_error",
-        commitment_weight=0.25,
-        ema_decay=0.99,
-        quantizer_options=None,
-        **kwargs,
-    ):
+        encoders: Sequence[Network],
+        upsamplers: Sequence[Network],
+        decoder: Network,
+        num_embeddings: int | Sequence[int],
+        embedding_dim: int,
+        likelihood: Likelihood | str = "squared_error",
+        commitment_weight: float = 0.25,
+        ema_decay: float | None = 0.99,
+        quantizer_options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(likelihood, **kwargs)
         levels = len(encoders)
         if levels < 1:
@@ -112,10 +121,10 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
 
     # === Shapes ===
 
-    def known_event_shape(self):
+    def known_event_shape(self) -> tuple[int, ...] | None:
         return architecture.event_shape(self.encoders[0])
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         shape = (None, *self.event_shape)
         features = []
@@ -147,12 +156,12 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
             )
         return shape[-1]
 
-    def latent_shapes(self):
+    def latent_shapes(self) -> list[tuple[int, ...]]:
         """Shapes (*positions, D) of the codes, by level, bottom first."""
         self.event_shape  # Raises where the model is not built.
         return self._latent_shapes
 
-    def code_shapes(self):
+    def code_shapes(self) -> list[tuple[int, ...]]:
         return [shape[:-1] for shape in self.latent_shapes()]
 
     # === Objective ===
@@ -175,7 +184,9 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
             results.insert(0, quantize(self.quantizers[level], z))
         return results
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         results = self._quantize(
             x, lambda quantizer, z: quantizer.quantize(z, training), training
         )
@@ -195,15 +206,15 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
             training=False,
         )
 
-    def encode_indices(self, x):
+    def encode_indices(self, x: TensorLike) -> list[tf.Tensor]:
         """Codes of x, bottom first: list of int32 (batch, *positions)."""
         return [result.indices for result in self._fixed_codes(x)]
 
-    def encode(self, x):
+    def encode(self, x: TensorLike) -> list[tf.Tensor]:
         """Vectors of the codes: list of float32 (batch, *positions, D)."""
         return [result.z_q for result in self._fixed_codes(x)]
 
-    def decode(self, z):
+    def decode(self, z: Sequence[TensorLike]) -> tf.Tensor:
         """Mean of p(x | z): float32 tensor (batch, *event_shape).
 
         Args:
@@ -211,7 +222,7 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
         """
         return self.likelihood.mean(self.decoder(list(z), training=False))
 
-    def decode_indices(self, indices):
+    def decode_indices(self, indices: Sequence[TensorLike]) -> tf.Tensor:
         """Mean of p(x | z): float32 tensor (batch, *event_shape).
 
         Args:
@@ -234,7 +245,7 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
 
     # === Export ===
 
-    def export_signatures(self):
+    def export_signatures(self) -> dict[str, ExportSignature]:
         """Named functions for a SavedModel, see `keras_vae.export_model`.
 
         Codes of level l are named z_l and indices_l.

@@ -102,7 +102,8 @@ def test_capacity_is_of_the_global_mean(x):
     terms = terms_of(model, x)
     assert terms["capacity_loss"].shape == ()
     expected = abs(terms["kl_loss"].mean() - 0.5)
-    assert terms["capacity_loss"] == pytest.approx(expected, rel=1e-5)
+    # A small difference of numbers near 0.5 in float32.
+    assert terms["capacity_loss"] == pytest.approx(expected, abs=1e-6)
     model.step.assign(5)
     expected = abs(terms["kl_loss"].mean() - 1.25)
     found = terms_of(model, x)["capacity_loss"]
