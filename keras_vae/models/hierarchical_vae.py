@@ -1,8 +1,16 @@
+from typing import Any
+
 import keras
+import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from keras_vae.models import markov_chain
 from keras_vae.models.hierarchy import Hierarchy
 from keras_vae.models.hierarchy import tile
+from keras_vae.models.markov_chain import Level
+from keras_vae.random import Noise
+from keras_vae.typing import Scalar
+from keras_vae.typing import Shape
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -64,29 +72,36 @@ class HierarchicalVAE(Hierarchy):
         Winther, 2016, section 2.
     """
 
-    def next_input(self, level, features_shape):
+    def next_input(self, level: int, features_shape: Shape) -> Shape:
         return (None, *self.latent_shapes()[level])
 
-    def upward(self, x, training=False):
+    def upward(self, x: tf.Tensor, training: bool = False) -> list[Any]:
         return [
             self.conditional(
                 self.encoders[0], self.encoder_heads[0], x, training
             )
         ]
 
-    def infer(self, moments, noise, num_samples=1, training=False):
+    def infer(
+        self,
+        moments: list[Any],
+        noise: Noise | None,
+        num_samples: Scalar = 1,
+        training: bool = False,
+    ) -> list[Level]:
         ((mean, variance),) = moments
-        moments = tile(mean, num_samples), tile(variance, num_samples)
-        posteriors, codes = [], []
+        moment = tile(mean, num_samples), tile(variance, num_samples)
+        posteriors: list[tfd.Distribution] = []
+        codes: list[tf.Tensor] = []
         for level in range(self.num_levels):
             if level:
-                moments = self.conditional(
+                moment = self.conditional(
                     self.encoders[level],
                     self.encoder_heads[level],
                     codes[-1],
                     training,
                 )
-            posteriors.append(markov_chain.normal(*moments))
+            posteriors.append(markov_chain.normal(*moment))
             codes.append(markov_chain.draw(posteriors[-1], noise))
         levels = []
         for level, (z, posterior) in enumerate(zip(codes, posteriors)):

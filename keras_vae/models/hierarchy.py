@@ -1,17 +1,35 @@
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+from typing import Self
+
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
+from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
 from keras_vae.arguments import positive_int
 from keras_vae.layers.normal_head import NormalHead
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.losses import log_mean_exp
 from keras_vae.models import architecture
 from keras_vae.models import latent_walks
 from keras_vae.models import markov_chain
 from keras_vae.models.importance_weighted import ImportanceWeighted
 from keras_vae.models.likelihood_model import LikelihoodModel
+from keras_vae.models.markov_chain import Level
+from keras_vae.random import Noise
 from keras_vae.random import spawn_seeds
+from keras_vae.typing import Array
+from keras_vae.typing import ExportSignature
+from keras_vae.typing import Network
+from keras_vae.typing import Scalar
+from keras_vae.typing import Seed
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
+from keras_vae.typing import Weight
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -46,18 +64,18 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
 
     def __init__(
         self,
-        encoders,
-        generators,
-        decoder,
-        latent_dims,
-        likelihood="bernoulli",
-        beta=1.0,
-        num_samples=1,
-        num_importance_samples=1,
-        free_bits=0.0,
-        batch_norm=False,
-        **kwargs,
-    ):
+        encoders: Sequence[Network],
+        generators: Sequence[Network],
+        decoder: Network,
+        latent_dims: Sequence[int | Sequence[int]],
+        likelihood: Likelihood | str = "bernoulli",
+        beta: Weight = 1.0,
+        num_samples: int = 1,
+        num_importance_samples: int = 1,
+        free_bits: float = 0.0,
+        batch_norm: bool = False,
+        **kwargs: Any,
+    ) -> None:
         num_levels = len(latent_dims)
         _check_lengths(num_levels, encoders, generators)
         _check_objective(beta, num_importance_samples, free_bits)
@@ -89,7 +107,9 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         elif self.free_bits:
             self.add_term("free_bits_loss", self.beta)
 
-    def make_heads(self, name, networks):
+    def make_heads(
+        self, name: str, networks: Sequence[Network]
+    ) -> list[NormalHead | None]:
         """`NormalHead`s by level, None where the network is its own.
 
         Args:
@@ -111,21 +131,21 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
     # === Shapes ===
 
     @property
-    def num_levels(self):
+    def num_levels(self) -> int:
         """L, the number of latent variables of the chain."""
         return len(self.latent_dims)
 
-    def latent_shapes(self):
+    def latent_shapes(self) -> list[tuple[int, ...]]:
         """Shapes of one example's latent variables, bottom first."""
         return [
             (size,) if isinstance(size, int) else tuple(size)
             for size in self.latent_dims
         ]
 
-    def known_event_shape(self):
+    def known_event_shape(self) -> tuple[int, ...] | None:
         return architecture.event_shape(self.encoders[0])
 
-    def next_input(self, level, features_shape):
+    def next_input(self, level: int, features_shape: Shape) -> Shape:
         """Shape of what `encoders[level + 1]` takes.
 
         Args:
@@ -134,7 +154,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         """
         raise NotImplementedError
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         shape = (None, *self.event_shape)
         for level, encoder in enumerate(self.encoders):
@@ -163,7 +183,14 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
             self.decoder.compute_output_shape(latent_shapes[0])
         )
 
-    def build_conditional(self, name, network, head, shape, level):
+    def build_conditional(
+        self,
+        name: str,
+        network: Network,
+        head: NormalHead | None,
+        shape: Shape,
+        level: int,
+    ) -> Shape:
         """Builds a network and its head; the shape of the features."""
         _check_input(name, network, shape)
         if not network.built:
@@ -182,7 +209,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
 
     # === Inference ===
 
-    def upward(self, x, training=False):
+    def upward(self, x: tf.Tensor, training: bool = False) -> list[Any]:
         """What inference computes from x alone, before anything is drawn.
 
         Args:
@@ -194,7 +221,13 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         """
         raise NotImplementedError
 
-    def infer(self, moments, noise, num_samples=1, training=False):
+    def infer(
+        self,
+        moments: list[Any],
+        noise: Noise | None,
+        num_samples: Scalar = 1,
+        training: bool = False,
+    ) -> list[Level]:
         """Draws all latent variables from q.
 
         Args:
@@ -209,7 +242,13 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         """
         raise NotImplementedError
 
-    def conditional(self, network, head, inputs, training=False):
+    def conditional(
+        self,
+        network: Network,
+        head: NormalHead | None,
+        inputs: tf.Tensor,
+        training: bool = False,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Mean and variance that a network gives."""
         outputs = network(inputs, training=training)
         if head is None:
@@ -217,7 +256,13 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
             return tf.cast(mean, "float32"), tf.cast(variance, "float32")
         return head(outputs, training=training)
 
-    def level_prior(self, level, above, like, training=False):
+    def level_prior(
+        self,
+        level: int,
+        above: tf.Tensor | None,
+        like: tf.Tensor,
+        training: bool = False,
+    ) -> tfd.Distribution:
         """p(z_l | z_{l+1}) as a tfd object.
 
         Args:
@@ -239,7 +284,9 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
 
     # === Objective ===
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         target = x if y is None else y
         count = self.num_samples * self.num_importance_samples
         levels = self.infer(
@@ -282,15 +329,15 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
     def _mean_levels(self, x):
         return self.infer(self.upward(self.ensure_built(x)), None)
 
-    def posterior(self, x):
+    def posterior(self, x: TensorLike) -> list[tfd.Distribution]:
         """q(z_l | parents at their means), bottom first: list of tfd."""
         return [level.posterior for level in self._mean_levels(x)]
 
-    def output_distribution(self, z):
+    def output_distribution(self, z: TensorLike) -> tfd.Distribution:
         """p(x | z_1) as a tfd object, event (*event_shape,)."""
         return self.likelihood.distribution(self.decoder(z, training=False))
 
-    def encode_levels(self, x):
+    def encode_levels(self, x: TensorLike) -> list[tf.Tensor]:
         """Posterior means, each level given the means of its parents.
 
         Args:
@@ -301,13 +348,19 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         """
         return [level.z for level in self._mean_levels(x)]
 
-    def encode(self, x):
+    def encode(self, x: TensorLike) -> tf.Tensor:
         """Posterior mean of z_1, of which `decode` makes data."""
         return self.encode_levels(x)[0]
 
     # === Generation ===
 
-    def decode(self, z, level=1, noise=None, temperature=1.0):
+    def decode(
+        self,
+        z: TensorLike,
+        level: int = 1,
+        noise: Noise | None = None,
+        temperature: Scalar = 1.0,
+    ) -> tf.Tensor:
         """Mean of p(x | z_1): tensor (batch, *event_shape).
 
         Args:
@@ -324,7 +377,9 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
             z = markov_chain.draw(prior, noise, temperature)
         return self.likelihood.mean(self.decoder(z, training=False))
 
-    def sample(self, num, seed=None, temperature=1.0):
+    def sample(
+        self, num: Scalar, seed: Seed | None = None, temperature: Scalar = 1.0
+    ) -> tf.Tensor:
         """Means of p(x | z_1) for a chain drawn from p.
 
         Args:
@@ -341,7 +396,9 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         z = temperature * noise.normal(shape)
         return self.decode(z, self.num_levels, noise, temperature)
 
-    def resample(self, x, level, num, seed=None):
+    def resample(
+        self, x: TensorLike, level: int, num: int, seed: Seed | None = None
+    ) -> tf.Tensor:
         """Data like x: upper levels are kept, the others drawn from p.
 
         Args:
@@ -364,7 +421,13 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         x = self.decode(markov_chain.draw(prior, noise), level, noise)
         return tf.reshape(x, [batch, num, *self.event_shape])
 
-    def interpolate(self, x_start, x_end, num=10, level=1):
+    def interpolate(
+        self,
+        x_start: TensorLike,
+        x_end: TensorLike,
+        num: int = 10,
+        level: int = 1,
+    ) -> tf.Tensor:
         """Decoded points of the straight lines between codes.
 
         Args:
@@ -377,11 +440,19 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
             float32 tensor (batch, num, *event_shape).
         """
         self._check_level(level)
-        ends = (self.encode_levels(x)[level - 1] for x in (x_start, x_end))
-        z = latent_walks.straight_lines(*ends, num)
+        start, end = (
+            self.encode_levels(x)[level - 1] for x in (x_start, x_end)
+        )
+        z = latent_walks.straight_lines(start, end, num)
         return latent_walks.decode_grid(lambda z: self.decode(z, level), z)
 
-    def traverse(self, x, units=None, values=None, level=1):
+    def traverse(
+        self,
+        x: TensorLike,
+        units: Sequence[int] | None = None,
+        values: ArrayLike | None = None,
+        level: int = 1,
+    ) -> tf.Tensor:
         """Decoded codes of one example, one unit of a level moved at a time.
 
         Args:
@@ -408,7 +479,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
 
     # === Evaluation ===
 
-    def importance_sampler(self, x):
+    def importance_sampler(self, x: tf.Tensor) -> Callable[..., tf.Tensor]:
         moments = self.upward(x)
 
         def draw(noise, num_samples):
@@ -420,7 +491,14 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
 
         return draw
 
-    def elbo_levels(self, x, num_samples=1, batch_size=1000, seed=0, form="kl"):
+    def elbo_levels(
+        self,
+        x: Array,
+        num_samples: int = 1,
+        batch_size: int = 1000,
+        seed: Seed = 0,
+        form: str = "kl",
+    ) -> dict[str, Array]:
         """The terms of the bound of each example, level by level.
 
         -ELBO(x) = reconstruction_loss + sum_l kl_loss_l
@@ -464,7 +542,14 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         names += [f"kl_loss_{n}" for n in range(1, self.num_levels + 1)]
         return dict(zip(names, values.T))
 
-    def elbo(self, x, num_samples=1, batch_size=1000, seed=0, form="kl"):
+    def elbo(
+        self,
+        x: Array,
+        num_samples: int = 1,
+        batch_size: int = 1000,
+        seed: Seed = 0,
+        form: str = "kl",
+    ) -> Array:
         """Evidence lower bound of each example.
 
         Args:
@@ -474,9 +559,15 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
             float32 NumPy array (n,), nats.
         """
         levels = self.elbo_levels(x, num_samples, batch_size, seed, form)
-        return -sum(levels.values())
+        return np.negative(sum(levels.values()))
 
-    def kl_per_unit(self, x, num_samples=1, batch_size=1000, seed=0):
+    def kl_per_unit(
+        self,
+        x: Array,
+        num_samples: int = 1,
+        batch_size: int = 1000,
+        seed: Seed = 0,
+    ) -> list[Array]:
         """KL that each unit adds to the bound, mean over examples.
 
         Args:
@@ -510,7 +601,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
 
     # === Objectives of a trained model ===
 
-    def with_arguments(self, **arguments):
+    def with_arguments(self, **arguments: Any) -> Self:
         """A copy with other arguments and the same weights, not compiled.
 
         To go on training with more samples, say.
@@ -533,7 +624,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
 
     # === Export ===
 
-    def export_signatures(self):
+    def export_signatures(self) -> dict[str, ExportSignature]:
         """Named functions for a SavedModel, see `keras_vae.export_model`.
 
         `z` is of level 1; `encode` also gives z_2 to z_L.
@@ -563,7 +654,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         } | self.sampling_signatures()
 
 
-def by_sample(values, num_samples):
+def by_sample(values: tf.Tensor, num_samples: Scalar) -> tf.Tensor:
     """(num_samples * batch, ...) to (num_samples, batch, ...)."""
     shape = tf.shape(values)
     leading = [num_samples, shape[0] // num_samples]
@@ -572,7 +663,7 @@ def by_sample(values, num_samples):
     return tf.ensure_shape(reshaped, [count, None, *values.shape[1:]])
 
 
-def tile(values, num_samples):
+def tile(values: tf.Tensor, num_samples: Scalar) -> tf.Tensor:
     """The rows of `values`, all, `num_samples` times."""
     multiples = [num_samples] + [1] * (values.shape.rank - 1)
     return tf.tile(values, multiples)

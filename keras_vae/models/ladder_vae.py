@@ -1,9 +1,19 @@
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import tensorflow as tf
 
 from keras_vae.layers.precision_weighted_merge import PrecisionWeightedMerge
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import markov_chain
 from keras_vae.models.hierarchy import Hierarchy
 from keras_vae.models.hierarchy import tile
+from keras_vae.models.markov_chain import Level
+from keras_vae.random import Noise
+from keras_vae.typing import Network
+from keras_vae.typing import Scalar
+from keras_vae.typing import Shape
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -66,14 +76,14 @@ class LadderVAE(Hierarchy):
 
     def __init__(
         self,
-        encoders,
-        generators,
-        decoder,
-        latent_dims,
-        likelihood="bernoulli",
-        inference_networks=None,
-        **kwargs,
-    ):
+        encoders: Sequence[Network],
+        generators: Sequence[Network],
+        decoder: Network,
+        latent_dims: Sequence[int | Sequence[int]],
+        likelihood: Likelihood | str = "bernoulli",
+        inference_networks: Sequence[Network] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             encoders, generators, decoder, latent_dims, likelihood, **kwargs
         )
@@ -89,7 +99,7 @@ class LadderVAE(Hierarchy):
         self.inference_networks = inference_networks
         self.merge = PrecisionWeightedMerge(name="merge")
 
-    def next_input(self, level, features_shape):
+    def next_input(self, level: int, features_shape: Shape) -> Shape:
         if self.encoder_heads[level] is None:
             raise ValueError(
                 f"`encoders[{level}]` must give features for the level above, "
@@ -98,7 +108,7 @@ class LadderVAE(Hierarchy):
             )
         return tuple(features_shape)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         shapes = self.latent_shapes()
         for level, network in enumerate(self.inference_networks or []):
@@ -110,7 +120,7 @@ class LadderVAE(Hierarchy):
                 level,
             )
 
-    def upward(self, x, training=False):
+    def upward(self, x: tf.Tensor, training: bool = False) -> list[Any]:
         moments = []
         for encoder, head in zip(self.encoders, self.encoder_heads):
             if head is None:
@@ -120,8 +130,14 @@ class LadderVAE(Hierarchy):
                 moments.append(head(x, training=training))
         return moments
 
-    def infer(self, moments, noise, num_samples=1, training=False):
-        levels = []
+    def infer(
+        self,
+        moments: list[Any],
+        noise: Noise | None,
+        num_samples: Scalar = 1,
+        training: bool = False,
+    ) -> list[Level]:
+        levels: list[Level] = []
         above = None
         for level in reversed(range(self.num_levels)):
             moment = [tile(part, num_samples) for part in moments[level]]
