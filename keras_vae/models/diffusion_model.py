@@ -1,8 +1,11 @@
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
 
 from keras_vae import data_checks
 from keras_vae import metrics
@@ -21,6 +24,14 @@ from keras_vae.models.diffusion_process import PREDICTIONS
 from keras_vae.models.diffusion_process import VARIANCES
 from keras_vae.models.diffusion_process import DiffusionProcess
 from keras_vae.models.diffusion_times import draw_times
+from keras_vae.schedules.noise_schedule import NoiseSchedule
+from keras_vae.typing import Array
+from keras_vae.typing import ExportSignature
+from keras_vae.typing import Network
+from keras_vae.typing import Scalar
+from keras_vae.typing import Seed
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 _CHOICES = {
     "prediction": PREDICTIONS,
@@ -113,19 +124,19 @@ class DiffusionModel(TermModel):
 
     def __init__(
         self,
-        network,
-        noise_schedule="linear",
-        num_steps=1000,
-        event_shape=None,
-        prediction="noise",
-        objective="simple",
-        variance="beta",
-        likelihood="discretized",
-        num_levels=256,
-        clip=True,
-        low_discrepancy=True,
-        **kwargs,
-    ):
+        network: Network,
+        noise_schedule: NoiseSchedule | str | ArrayLike = "linear",
+        num_steps: int = 1000,
+        event_shape: Sequence[int] | None = None,
+        prediction: str = "noise",
+        objective: str = "simple",
+        variance: str = "beta",
+        likelihood: str = "discretized",
+        num_levels: int = 256,
+        clip: bool = True,
+        low_discrepancy: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.network = network
         self.noise_schedule = schedules.get_noise(noise_schedule)
@@ -152,7 +163,7 @@ class DiffusionModel(TermModel):
         self.add_term("simple_loss", weight=1.0 - bound)
         self._batches = BatchFunctions(self.distribute_strategy)
         self._functions = CompiledFunctions()
-        self._event_shape = None
+        self._event_shape: tuple[int, ...] | None = None
         event_shape = event_shape or _input_shape(network)
         if event_shape is not None:
             event_shape = positive_ints("event_shape", event_shape)
@@ -176,7 +187,7 @@ class DiffusionModel(TermModel):
                 f"Received: num_levels={self.num_levels}"
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         event_shape = tuple(input_shape)[1:]
         if self._event_shape == event_shape:
             return
@@ -194,7 +205,7 @@ class DiffusionModel(TermModel):
         self._event_shape = event_shape
 
     @property
-    def event_shape(self):
+    def event_shape(self) -> tuple[int, ...]:
         """Shape of one example; known once the model is built."""
         if self._event_shape is None:
             raise ValueError(
@@ -203,7 +214,7 @@ class DiffusionModel(TermModel):
             )
         return self._event_shape
 
-    def check_data(self, x, y=None):
+    def check_data(self, x: Any, y: Any = None) -> None:
         if y is not None:
             raise ValueError(
                 "A diffusion model is fitted to `x` alone, without a target. "
@@ -249,7 +260,9 @@ class DiffusionModel(TermModel):
 
     # === Objective ===
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         x, noise = self._to_chain(x), random.current_noise()
         if training:
             terms = self._drawn_terms(x, noise)
@@ -335,8 +348,13 @@ class DiffusionModel(TermModel):
     # === Evaluation ===
 
     def elbo_levels(
-        self, x, num_samples=1, batch_size=100, seed=0, verbose="auto"
-    ):
+        self,
+        x: Array,
+        num_samples: int = 1,
+        batch_size: int = 100,
+        seed: Seed = 0,
+        verbose: int | str = "auto",
+    ) -> dict[str, Array]:
         """The terms of the bound of each example, with one for every level.
 
         Args:
@@ -409,7 +427,14 @@ class DiffusionModel(TermModel):
             self._process.step_nats(kind, error, t),
         )
 
-    def elbo(self, x, num_samples=1, batch_size=100, seed=0, verbose="auto"):
+    def elbo(
+        self,
+        x: Array,
+        num_samples: int = 1,
+        batch_size: int = 100,
+        seed: Seed = 0,
+        verbose: int | str = "auto",
+    ) -> Array:
         """Evidence lower bound of each example, from all levels.
 
         Args:
@@ -426,8 +451,13 @@ class DiffusionModel(TermModel):
         )
 
     def bits_per_dim(
-        self, x, num_samples=1, batch_size=100, seed=0, verbose="auto"
-    ):
+        self,
+        x: Array,
+        num_samples: int = 1,
+        batch_size: int = 100,
+        seed: Seed = 0,
+        verbose: int | str = "auto",
+    ) -> Array:
         """Bound on the code length of each example, per dimension.
 
         Args:
@@ -446,7 +476,8 @@ class DiffusionModel(TermModel):
                 f"Received: likelihood={self.likelihood!r}"
             )
         nats = -self.elbo(x, num_samples, batch_size, seed, verbose)
-        return metrics.bits_per_dim(nats, event_shape=self.event_shape)
+        bits = metrics.bits_per_dim(nats, event_shape=self.event_shape)
+        return np.asarray(bits)
 
     def _ensure_built(self, x):
         if not self.built:
@@ -454,7 +485,9 @@ class DiffusionModel(TermModel):
 
     # === Denoising ===
 
-    def diffuse(self, x, t, seed=0):
+    def diffuse(
+        self, x: TensorLike, t: TensorLike | int, seed: Seed = 0
+    ) -> tf.Tensor:
         """x_t of data x, drawn from q(x_t | x), in the units of the chain.
 
         Args:
@@ -472,7 +505,7 @@ class DiffusionModel(TermModel):
         drawn = noise.normal(tf.unstack(tf.shape(x)))
         return self._process.diffuse(self._to_chain(x), drawn, t)
 
-    def denoise(self, x_t, t):
+    def denoise(self, x_t: TensorLike, t: TensorLike | int) -> tf.Tensor:
         """x_hat, the data as predicted from a state of the chain.
 
         Args:
@@ -487,7 +520,9 @@ class DiffusionModel(TermModel):
         t = tf.broadcast_to(self._checked_time(t), tf.shape(x_t)[:1])
         return self._to_data(self._predicted_x(x_t, t))
 
-    def reconstruct(self, x, t=None, seed=0):
+    def reconstruct(
+        self, x: TensorLike, t: TensorLike | int | None = None, seed: Seed = 0
+    ) -> tf.Tensor:
         """x_hat from x_t ~ q(x_t | x): what is left of x at level t.
 
         Args:
@@ -501,7 +536,7 @@ class DiffusionModel(TermModel):
         t = self._low_level() if t is None else t
         return self.denoise(self.diffuse(x, t, seed), t)
 
-    def call(self, x, training=False):
+    def call(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         t = tf.fill([tf.shape(x)[0]], self._low_level())
         x = self._to_chain(x)
         x_t = self._process.diffuse(x, tf.zeros_like(x), t)
@@ -524,8 +559,13 @@ class DiffusionModel(TermModel):
     # === Generation ===
 
     def sample(
-        self, num, seed=None, num_steps=None, method="ancestral", eta=0.0
-    ):
+        self,
+        num: Scalar,
+        seed: Seed | None = None,
+        num_steps: int | None = None,
+        method: str = "ancestral",
+        eta: float = 0.0,
+    ) -> tf.Tensor:
         """Draws from p(x_T), then down the chain, to the mean of the last p.
 
         Args:
@@ -553,7 +593,14 @@ class DiffusionModel(TermModel):
         seed = tf.cast(random.as_seed(seed), "int32")
         return self._run(self._sample, tf.cast(num, "int32"), seed, *plan)
 
-    def interpolate(self, x_start, x_end, num=10, t=None, seed=None):
+    def interpolate(
+        self,
+        x_start: TensorLike,
+        x_end: TensorLike,
+        num: int = 10,
+        t: int | None = None,
+        seed: Seed | None = None,
+    ) -> tf.Tensor:
         """Points between examples, mixed at level t and taken down again.
 
         Both ends are diffused by the same noise; x_t are on the straight line
@@ -636,7 +683,7 @@ class DiffusionModel(TermModel):
 
     # === Export ===
 
-    def export_signatures(self):
+    def export_signatures(self) -> dict[str, ExportSignature]:
         """Named functions for a SavedModel, see `keras_vae.export_model`.
 
         Returns:
