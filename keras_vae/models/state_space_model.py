@@ -1,10 +1,14 @@
 """What models of sequences with a hidden state have in common."""
 
 import functools
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from keras_vae import data_checks
 from keras_vae import likelihoods
@@ -12,10 +16,18 @@ from keras_vae import random
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
 from keras_vae.layers.gated_normal import GatedNormal
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
 from keras_vae.models import markov_chain
 from keras_vae.models.base import TermModel
 from keras_vae.models.compiled_functions import CompiledFunctions
+from keras_vae.random import Noise
+from keras_vae.typing import Array
+from keras_vae.typing import Network
+from keras_vae.typing import Scalar
+from keras_vae.typing import Seed
+from keras_vae.typing import Shape
+from keras_vae.typing import TensorLike
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -40,18 +52,18 @@ class StateSpaceModel(TermModel):
     """
 
     #: Kinds of blocks; the attributes are `<kind>_blocks`.
-    blocks = ("belief", "transition")
+    blocks: tuple[str, ...] = ("belief", "transition")
 
     def __init__(
         self,
-        belief_network,
-        decoder,
-        latent_dims,
-        preprocessor,
-        hidden_units,
-        likelihood,
-        **kwargs,
-    ):
+        belief_network: keras.layers.Layer,
+        decoder: Network,
+        latent_dims: Sequence[int],
+        preprocessor: Network | None,
+        hidden_units: int,
+        likelihood: Likelihood | str,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not isinstance(belief_network, keras.layers.RNN):
             raise ValueError(
@@ -70,7 +82,7 @@ class StateSpaceModel(TermModel):
         seeds = random.spawn_seeds(self.seed, len(self.blocks))
         for kind, seed in zip(self.blocks, seeds):
             setattr(self, f"{kind}_blocks", self._blocks(kind, seed))
-        self._event_shape = None
+        self._event_shape: tuple[int, ...] | None = None
         self._functions = CompiledFunctions()
 
     def _blocks(self, kind, seed):
@@ -87,7 +99,7 @@ class StateSpaceModel(TermModel):
 
     # === Shapes and data ===
 
-    def block_widths(self, belief, state):
+    def block_widths(self, belief: int, state: int) -> dict[str, int]:
         """Widths of what the blocks of each kind are given.
 
         Args:
@@ -99,11 +111,11 @@ class StateSpaceModel(TermModel):
         """
         raise NotImplementedError
 
-    def check_lengths(self, lengths):
+    def check_lengths(self, lengths: Array) -> None:
         """Raises a ValueError if there are too few steps in a sequence."""
 
     @property
-    def event_shape(self):
+    def event_shape(self) -> tuple[int, ...]:
         """Shape of one step; known once the model is built."""
         if self._event_shape is None:
             raise ValueError(
@@ -112,7 +124,7 @@ class StateSpaceModel(TermModel):
             )
         return self._event_shape
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape | dict[str, Shape]) -> None:
         if isinstance(input_shape, dict):
             input_shape = input_shape["x"]
         self._event_shape = tuple(input_shape)[2:]
@@ -144,7 +156,7 @@ class StateSpaceModel(TermModel):
         if not self.likelihood.built:
             self.likelihood.build(tuple(params))
 
-    def check_data(self, x, y=None):
+    def check_data(self, x: Any, y: Any = None) -> None:
         if y is not None:
             raise ValueError(
                 f"{type(self).__name__} is fitted to `x` alone, without a "
@@ -169,7 +181,9 @@ class StateSpaceModel(TermModel):
         self.check_lengths(lengths)
         self.likelihood.validate(x.reshape(-1, *x.shape[2:]), "x")
 
-    def sequences(self, x):
+    def sequences(
+        self, x: TensorLike | dict[str, TensorLike]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """x as a tensor, and the number of steps of each sequence."""
         x, mask = _parts(x)
         x = tf.cast(tf.convert_to_tensor(x), "float32")
@@ -182,7 +196,12 @@ class StateSpaceModel(TermModel):
 
     # === Distributions of a state ===
 
-    def draw_levels(self, blocks, context, noise=None):
+    def draw_levels(
+        self,
+        blocks: Sequence[keras.layers.Layer],
+        context: tf.Tensor,
+        noise: Noise | None = None,
+    ) -> tuple[list[tf.Tensor], list[tfd.Distribution]]:
         """Samples, or means without noise, and their distributions.
 
         Args:
@@ -193,14 +212,20 @@ class StateSpaceModel(TermModel):
         Returns:
             (list of z, list of tfd), bottom first.
         """
-        codes, distributions = [], []
+        codes: list[tf.Tensor] = []
+        distributions: list[tfd.Distribution] = []
         for block in reversed(blocks):
             inputs = tf.concat([context, *codes[:1]], axis=-1)
             distributions.insert(0, markov_chain.normal(*block(inputs)))
             codes.insert(0, markov_chain.draw(distributions[0], noise))
         return codes, distributions
 
-    def given_levels(self, blocks, context, codes):
+    def given_levels(
+        self,
+        blocks: Sequence[keras.layers.Layer],
+        context: tf.Tensor,
+        codes: Sequence[tf.Tensor],
+    ) -> list[tfd.Distribution]:
         """Distributions of each level, given the codes above it."""
         return [
             markov_chain.normal(
@@ -209,7 +234,12 @@ class StateSpaceModel(TermModel):
             for n, block in enumerate(blocks)
         ]
 
-    def beliefs_of(self, x, state=None, training=False):
+    def beliefs_of(
+        self,
+        x: TensorLike | dict[str, TensorLike],
+        state: Any = None,
+        training: bool = False,
+    ) -> tuple[tf.Tensor, Any]:
         """Beliefs (batch, steps, units), and the state to go on from."""
         steps = tf.shape(x)[:2]
         features = x
@@ -232,7 +262,12 @@ class StateSpaceModel(TermModel):
 
     # === Beliefs and steps ===
 
-    def belief(self, x, state=None, return_state=False):
+    def belief(
+        self,
+        x: TensorLike | dict[str, TensorLike],
+        state: Any = None,
+        return_state: bool = False,
+    ) -> tf.Tensor | tuple[tf.Tensor, Any]:
         """b_t of every step, from what came before it and itself.
 
         Args:
@@ -249,7 +284,7 @@ class StateSpaceModel(TermModel):
         beliefs, state = self.beliefs_of(x, state)
         return (beliefs, state) if return_state else beliefs
 
-    def decode(self, z):
+    def decode(self, z: TensorLike) -> tf.Tensor:
         """Mean of p_D(x_t | z_t): tensor (batch, *event_shape).
 
         Args:
@@ -259,7 +294,9 @@ class StateSpaceModel(TermModel):
 
     # === The future ===
 
-    def transit(self, z, noise, jump=None):
+    def transit(
+        self, z: tf.Tensor, noise: Noise, jump: tf.Tensor | None = None
+    ) -> tf.Tensor:
         """A draw of the state after this one: (rows, sum(latent_dims)).
 
         Args:
@@ -269,7 +306,12 @@ class StateSpaceModel(TermModel):
         """
         raise NotImplementedError
 
-    def present(self, x, num_samples, seed):
+    def present(
+        self,
+        x: TensorLike | dict[str, TensorLike],
+        num_samples: int,
+        seed: tf.Tensor,
+    ) -> tf.Tensor:
         """What `belief_blocks` are given after the last step of sequences.
 
         Args:
@@ -285,7 +327,7 @@ class StateSpaceModel(TermModel):
         last = tf.gather(beliefs, lengths - 1, axis=1, batch_dims=1)
         return tf.repeat(last, num_samples, axis=0)
 
-    def frame(self, z, noise, observe):
+    def frame(self, z: tf.Tensor, noise: Noise, observe: bool) -> tf.Tensor:
         """Mean of p_D at states, or a draw of it: (rows, *event_shape)."""
         if not observe:
             return self.decode(z)
@@ -295,12 +337,19 @@ class StateSpaceModel(TermModel):
         )
         return tf.cast(drawn, "float32")
 
-    def rollout(self, x, num_steps, num_samples=1, seed=None, observe=False):
+    def rollout(
+        self,
+        x: TensorLike | dict[str, TensorLike],
+        num_steps: Scalar,
+        num_samples: int = 1,
+        seed: Seed | None = None,
+        observe: bool = False,
+    ) -> tf.Tensor:
         """Frames after the end of sequences, step by step.
 
         Args:
             x: tensor (batch, steps, *event_shape), or a dict with a mask.
-            num_steps: int >= 1.
+            num_steps: Scalar >= 1.
             num_samples: int >= 1, futures of each sequence.
             seed: None, int or integer tensor (2,); the same seed gives the
                 same futures, None fresh ones.
@@ -320,13 +369,21 @@ class StateSpaceModel(TermModel):
             self._rollout, x, num_steps, num_samples, seed, observe
         )
 
-    def future(self, function, x, amount, num_samples, seed, observe):
+    def future(
+        self,
+        function: Callable[..., tf.Tensor],
+        x: TensorLike | dict[str, TensorLike],
+        amount: Scalar,
+        num_samples: int,
+        seed: Seed,
+        observe: bool,
+    ) -> tf.Tensor:
         """Runs a function of (present, amount, seed, observe).
 
         Args:
             function: callable, gives frames of each row of `present`.
             x, num_samples, seed, observe: as in `rollout`.
-            amount: int, what the function takes: steps, say.
+            amount: Scalar, what the function takes: steps, say.
 
         Returns:
             float32 tensor (batch, num_samples, ...).

@@ -1,16 +1,28 @@
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
+from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import markov_chain
 from keras_vae.models.hierarchy import by_sample
 from keras_vae.models.hierarchy import tile
 from keras_vae.models.state_space_model import StateSpaceModel
+from keras_vae.random import Noise
+from keras_vae.typing import Array
+from keras_vae.typing import ExportSignature
+from keras_vae.typing import Network
+from keras_vae.typing import Scalar
+from keras_vae.typing import Seed
+from keras_vae.typing import TensorLike
+from keras_vae.typing import Weight
 
 _JUMP_DISTRIBUTIONS = ("uniform", "log_uniform")
 
@@ -91,20 +103,20 @@ class TDVAE(StateSpaceModel):
 
     def __init__(
         self,
-        belief_network,
-        decoder,
-        latent_dims,
-        preprocessor=None,
-        hidden_units=50,
-        likelihood="bernoulli",
-        jump_range=(1, 4),
-        num_pairs=1,
-        condition_on_jump=True,
-        jump_distribution="uniform",
-        jump_frequencies=0,
-        beta=1.0,
-        **kwargs,
-    ):
+        belief_network: keras.layers.Layer,
+        decoder: Network,
+        latent_dims: Sequence[int],
+        preprocessor: Network | None = None,
+        hidden_units: int = 50,
+        likelihood: Likelihood | str = "bernoulli",
+        jump_range: Sequence[int] = (1, 4),
+        num_pairs: int = 1,
+        condition_on_jump: bool = True,
+        jump_distribution: str = "uniform",
+        jump_frequencies: int = 0,
+        beta: Weight = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             belief_network,
             decoder,
@@ -145,7 +157,7 @@ class TDVAE(StateSpaceModel):
         self.add_term("belief_kl_loss", beta, elbo=True)
         self.add_term("transition_loss", beta, elbo=True)
 
-    def block_widths(self, belief, state):
+    def block_widths(self, belief: int, state: int) -> dict[str, int]:
         told = 2 * (1 + self.jump_frequencies) * self.condition_on_jump
         return {
             "belief": belief,
@@ -153,7 +165,7 @@ class TDVAE(StateSpaceModel):
             "transition": state + told,
         }
 
-    def check_lengths(self, lengths):
+    def check_lengths(self, lengths: Array) -> None:
         if lengths.min() <= self.jump_range[0]:
             raise ValueError(
                 f"`x` must hold sequences of more than {self.jump_range[0]} "
@@ -163,7 +175,9 @@ class TDVAE(StateSpaceModel):
 
     # === Objective ===
 
-    def compute_terms(self, x, y, training):
+    def compute_terms(
+        self, x: Any, y: Any, training: bool
+    ) -> dict[str, tf.Tensor]:
         x, lengths = self.sequences(x)
         beliefs, _ = self.beliefs_of(x, None, training)
         noise = random.current_noise()
@@ -187,7 +201,9 @@ class TDVAE(StateSpaceModel):
             for name, term in terms.items()
         }
 
-    def elbo(self, x, dt=1, seed=None):
+    def elbo(
+        self, x: TensorLike, dt: int = 1, seed: Seed | None = None
+    ) -> tf.Tensor:
         """Bounds of log p(x_{t+dt} | x_1..t) for every t, from one draw.
 
         The conditional probability is that of p_B(z_t | b_t), p_T and p_D;
@@ -282,7 +298,9 @@ class TDVAE(StateSpaceModel):
 
     # === Beliefs ===
 
-    def filter(self, x):
+    def filter(
+        self, x: TensorLike | dict[str, TensorLike]
+    ) -> list[tfd.Distribution]:
         """p_B(z_t | b_t) after the last step of each sequence.
 
         Args:
@@ -295,7 +313,7 @@ class TDVAE(StateSpaceModel):
         present = self.present(x, num_samples=1, seed=random.as_seed(0))
         return self.draw_levels(self.belief_blocks, present)[1]
 
-    def smooth(self, x, t1, t2):
+    def smooth(self, x: TensorLike, t1: int, t2: int) -> list[tfd.Distribution]:
         """q_S(z_t1 | z_t2, b_t1, b_t2), z_t2 at the mean of p_B.
 
         Args:
@@ -318,7 +336,9 @@ class TDVAE(StateSpaceModel):
         context = tf.concat([b_1, b_2, *z_2, *told], axis=-1)
         return self.draw_levels(self.smoothing_blocks, context)[1]
 
-    def call(self, x, training=False):
+    def call(
+        self, x: TensorLike | dict[str, TensorLike], training: bool = False
+    ) -> tf.Tensor:
         x, _ = self.sequences(x)
         beliefs, _ = self.beliefs_of(x)
         flat = tf.reshape(beliefs, [-1, beliefs.shape[-1]])
@@ -327,11 +347,25 @@ class TDVAE(StateSpaceModel):
 
     # === The future ===
 
-    def rollout(self, x, num_steps, num_samples=1, seed=None, observe=False):
+    def rollout(
+        self,
+        x: TensorLike | dict[str, TensorLike],
+        num_steps: Scalar,
+        num_samples: int = 1,
+        seed: Seed | None = None,
+        observe: bool = False,
+    ) -> tf.Tensor:
         self._check_jump(1)
         return super().rollout(x, num_steps, num_samples, seed, observe)
 
-    def jump(self, x, dt, num_samples=1, seed=None, observe=False):
+    def jump(
+        self,
+        x: TensorLike | dict[str, TensorLike],
+        dt: Scalar,
+        num_samples: int = 1,
+        seed: Seed | None = None,
+        observe: bool = False,
+    ) -> tf.Tensor:
         """Frames `dt` steps after the end of sequences, in one step.
 
         Args:
@@ -374,7 +408,9 @@ class TDVAE(StateSpaceModel):
         z = self.transit(tf.concat(start, axis=-1), noise, jump)
         return self.frame(z, noise, observe)
 
-    def transit(self, z, noise, jump=None):
+    def transit(
+        self, z: tf.Tensor, noise: Noise, jump: tf.Tensor | None = None
+    ) -> tf.Tensor:
         jump = tf.ones(tf.shape(z)[:1], "int32") if jump is None else jump
         context = tf.concat([z, *self._told(jump)], axis=-1)
         codes, _ = self.draw_levels(self.transition_blocks, context, noise)
@@ -382,7 +418,7 @@ class TDVAE(StateSpaceModel):
 
     # === Export ===
 
-    def export_signatures(self):
+    def export_signatures(self) -> dict[str, ExportSignature]:
         """Named functions for a SavedModel, see `keras_vae.export_model`.
 
         Returns:
@@ -402,7 +438,7 @@ class TDVAE(StateSpaceModel):
         def jump(x, dt, seed):
             return {"frames": self.jump(x, dt, seed=seed)[:, 0]}
 
-        signatures = {
+        signatures: dict[str, ExportSignature] = {
             "serving_default": (belief, [x]),
             "belief": (belief, [x]),
             "rollout": (rollout, [x, num_steps, seed]),
