@@ -349,7 +349,7 @@ class StateSpaceModel(TermModel):
 
         Args:
             x: tensor (batch, steps, *event_shape), or a dict with a mask.
-            num_steps: Scalar >= 1.
+            num_steps: int >= 1.
             num_samples: int >= 1, futures of each sequence.
             seed: None, int or integer tensor (2,); the same seed gives the
                 same futures, None fresh ones.
@@ -383,7 +383,7 @@ class StateSpaceModel(TermModel):
         Args:
             function: callable, gives frames of each row of `present`.
             x, num_samples, seed, observe: as in `rollout`.
-            amount: Scalar, what the function takes: steps, say.
+            amount: int, what the function takes: steps, say.
 
         Returns:
             float32 tensor (batch, num_samples, ...).
