@@ -23,6 +23,8 @@ html_title = f"keras_vae {release}"
 myst_heading_anchors = 3
 # Keras documents what a class overrides; here is only what it adds.
 autodoc_inherit_docstrings = False
+# Docstrings say types, and more of them: shapes, ranges, dtypes.
+autodoc_typehints = "none"
 # Quotes and dots in docstrings are code.
 smartquotes = False
 
@@ -32,7 +34,9 @@ def show_signature(app, what, name, obj, options, signature, returns):
     if what != "class":
         return None
     parameters = inspect.signature(obj.__init__).parameters.values()
-    arguments = [p for p in parameters if p.name != "self"]
+    arguments = [
+        p.replace(annotation=p.empty) for p in parameters if p.name != "self"
+    ]
     return str(inspect.Signature(arguments)), returns
 
 
