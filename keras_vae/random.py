@@ -187,7 +187,9 @@ class Noise:
         """
         return _integers(shape, self.next_seed()) * 2.0**-23
 
-    def _integers(self, shape, axis):
+    def _integers(
+        self, shape: Sequence[Scalar] | tf.Tensor, axis: int
+    ) -> tf.Tensor:
         """Uniform integers below 2**23, as float32.
 
         TensorFlow's own normal and uniform draws are other numbers under XLA
@@ -210,12 +212,16 @@ class Noise:
         return tf.gather(_integers(tf.stack(shape), seed), position, axis=axis)
 
 
-def _integers(shape, seed):
+def _integers(
+    shape: Sequence[Scalar] | tf.Tensor, seed: tf.Tensor
+) -> tf.Tensor:
     bits = _bits(shape, seed, "uint32")
     return tf.cast(tf.cast(tf.bitwise.right_shift(bits, 9), "int32"), "float32")
 
 
-def _bits(shape, seed, dtype):
+def _bits(
+    shape: Sequence[Scalar] | tf.Tensor, seed: tf.Tensor, dtype: str
+) -> tf.Tensor:
     # One algorithm everywhere: the default differs between devices.
     return tf.random.stateless_uniform(
         shape, seed, minval=None, maxval=None, dtype=dtype, alg="philox"

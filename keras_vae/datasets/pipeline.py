@@ -13,7 +13,10 @@ from keras_vae.datasets.binarization import fold_in
 from keras_vae.datasets.binarization import stream
 from keras_vae.datasets.sources import load_arrays
 from keras_vae.datasets.splits import Splits
+from keras_vae.typing import Array
 from keras_vae.typing import PathLike
+from keras_vae.typing import Scalar
+from keras_vae.typing import TensorLike
 
 
 def load(
@@ -173,15 +176,17 @@ def from_arrays(
     )
 
 
-def _steps(count, batch_size, drop_remainder):
+def _steps(count: int, batch_size: int, drop_remainder: bool) -> int:
     return count // batch_size if drop_remainder else -(-count // batch_size)
 
 
-def _cut(order, batch_size, steps, epoch):
+def _cut(
+    order: tf.Tensor, batch_size: int, steps: int, epoch: Scalar
+) -> tf.data.Dataset:
     """Yield (rows, epoch, step) of each batch of one epoch."""
     all_full = steps * batch_size <= len(order)
 
-    def cut(step):
+    def cut(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         rows = order[step * batch_size : (step + 1) * batch_size]
         if all_full:
             rows = tf.ensure_shape(rows, (batch_size,))
@@ -190,17 +195,23 @@ def _cut(order, batch_size, steps, epoch):
     return tf.data.Dataset.range(steps).map(cut)
 
 
-def _in_order(count, batch_size):
+def _in_order(count: int, batch_size: int) -> tf.data.Dataset:
     steps = _steps(count, batch_size, drop_remainder=False)
     order = tf.range(count, dtype="int64")
     return _cut(order, batch_size, steps, epoch=0)
 
 
-def _shuffled(count, batch_size, drop_remainder, key, start_epoch):
+def _shuffled(
+    count: int,
+    batch_size: int,
+    drop_remainder: bool,
+    key: tf.Tensor,
+    start_epoch: int | None,
+) -> tf.data.Dataset:
     """Yield (rows, epoch, step) of one epoch, or of all from `start_epoch`."""
     steps = _steps(count, batch_size, drop_remainder)
 
-    def one_epoch(epoch):
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(
             tf.range(count, dtype="int64"), fold_in(key, epoch), alg="philox"
         )
@@ -222,21 +233,27 @@ def _shuffled(count, batch_size, drop_remainder, key, start_epoch):
     )
 
 
-def _in_unit_range(x, pixel_max):
+def _in_unit_range(x: TensorLike, pixel_max: int) -> tf.Tensor:
     """Pixels in float32; indices stay what they are."""
     if x.dtype in (tf.int32, tf.int64):
         return x
     return tf.cast(x, "float32") / pixel_max
 
 
-def _gather(positions, images, labels, pixel_max, noise):
+def _gather(
+    positions: tf.data.Dataset,
+    images: Any,
+    labels: Array | None,
+    pixel_max: int,
+    noise: Any,
+) -> tf.data.Dataset:
     """Turn the positions of each batch into the batch."""
     # Gathered by the host: a copy on the accelerator would travel back.
     with tf.device("CPU:0"):
         images = tf.nest.map_structure(tf.constant, images)
         labels = None if labels is None else tf.constant(labels)
 
-    def fetch(rows, epoch, step):
+    def fetch(rows: tf.Tensor, epoch: tf.Tensor, step: tf.Tensor) -> Any:
         x = tf.nest.map_structure(
             lambda values: _in_unit_range(tf.gather(values, rows), pixel_max),
             images,

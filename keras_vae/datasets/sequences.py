@@ -259,7 +259,7 @@ def pad_sequences(
     return {"x": x, "mask": np.arange(length) < np.array(sizes)[:, None]}
 
 
-def _uniform(seed, num, length, count):
+def _uniform(seed: int, num: int, length: int, count: int) -> Array:
     for name, value, least in (
         ("num", num, 1),
         ("length", length, 1),

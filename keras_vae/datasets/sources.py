@@ -3,6 +3,8 @@
 import os
 import pathlib
 import re
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -10,9 +12,13 @@ import numpy as np
 from keras_vae.arguments import PLAIN_NAME
 from keras_vae.datasets.arrays import Arrays
 from keras_vae.npz import read_npz
+from keras_vae.typing import Array
 from keras_vae.typing import PathLike
 
 DOWNLOADED = ("mnist", "fashion_mnist", "cifar10")
+#: Images and their labels.
+_Pair: TypeAlias = tuple[Array, Array | None]
+
 KNOWN = ("digits", *DOWNLOADED, "tfds/<name>")
 
 
@@ -69,7 +75,8 @@ def load_arrays(
         )
     source, data = _read(name, data_dir)
     if {"x_train", "x_test"} <= data.keys():
-        pairs = [_pair(source, data, s) for s in ("_train", "_test", "_valid")]
+        splits = ["_train", "_test", *(["_valid"] if "x_valid" in data else [])]
+        pairs = [_pair(source, data, split) for split in splits]
     elif "x" in data:
         pairs = _divide(source, _pair(source, data, ""), 0.1)
     else:
@@ -77,7 +84,7 @@ def load_arrays(
             f"{source} must hold images: x_train and x_test, or x alone. "
             f"Received: {sorted(data)}"
         )
-    train, test, *validation = [pair for pair in pairs if pair is not None]
+    train, test, *validation = pairs
     _check_alike(source, [train[0], test[0], *(x for x, _ in validation)])
     if validation_fraction is not None or not validation:
         if validation:
@@ -87,7 +94,9 @@ def load_arrays(
     return Arrays(*train, *validation[0], *test)
 
 
-def _read(name, data_dir):
+def _read(
+    name: str, data_dir: PathLike | None
+) -> tuple[PathLike, dict[str, Array]]:
     """Return where the data come from, and its arrays by key."""
     if not isinstance(name, str) or not re.fullmatch(
         rf"{PLAIN_NAME}|tfds(/{PLAIN_NAME})+", name
@@ -126,12 +135,12 @@ def _read(name, data_dir):
     )
 
 
-def _read_npz(path):
+def _read_npz(path: PathLike) -> dict[str, Array]:
     keys = [a + b for a in "xy" for b in ("", "_train", "_valid", "_test")]
     return read_npz(path, keys)
 
 
-def _read_digits():
+def _read_digits() -> dict[str, Array]:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
@@ -152,7 +161,7 @@ def _read_digits():
     return data
 
 
-def _download(name):
+def _download(name: str) -> dict[str, Array]:
     try:
         train, test = getattr(keras.datasets, name).load_data()
     # Keras raises a plain Exception without a network.
@@ -165,7 +174,7 @@ def _download(name):
     return dict(zip(keys, (*train, *test)))
 
 
-def _read_tfds(name, data_dir):
+def _read_tfds(name: str, data_dir: PathLike | None) -> dict[str, Array]:
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
@@ -186,11 +195,9 @@ def _read_tfds(name, data_dir):
     }
 
 
-def _pair(source, data, suffix):
-    """Return checked images and labels; None if there are no images."""
-    key, x, y = f"x{suffix}", data.get(f"x{suffix}"), data.get(f"y{suffix}")
-    if x is None:
-        return None
+def _pair(source: PathLike, data: dict[str, Array], suffix: str) -> _Pair:
+    """Return checked images and labels."""
+    key, x, y = f"x{suffix}", data[f"x{suffix}"], data.get(f"y{suffix}")
     if x.ndim not in (3, 4) or not x.size:
         raise ValueError(
             f"{source}: {key} must be images, (count, height, width) or "
@@ -224,7 +231,7 @@ def _pair(source, data, suffix):
     return x, y.reshape(-1).astype("int32")
 
 
-def _check_alike(source, images):
+def _check_alike(source: PathLike, images: Sequence[Array]) -> None:
     kinds = {(x.shape[1:], x.dtype.name) for x in images}
     if len(kinds) > 1:
         raise ValueError(
@@ -239,12 +246,12 @@ def _check_alike(source, images):
         )
 
 
-def _permutation(count):
+def _permutation(count: int) -> Array:
     # NumPy freezes the streams of RandomState, so a split never changes.
     return np.random.RandomState(0).permutation(count)
 
 
-def _divide(source, pair, fraction):
+def _divide(source: PathLike, pair: _Pair, fraction: float) -> list[_Pair]:
     """Take a random fraction out; return (the rest, the fraction)."""
     x, y = pair
     order = _permutation(len(x))
@@ -258,7 +265,7 @@ def _divide(source, pair, fraction):
     return [(x[r], None if y is None else y[r]) for r in rows]
 
 
-def _join(first, second):
+def _join(first: _Pair, second: _Pair) -> _Pair:
     (x, y), (x_more, y_more) = first, second
     if y is not None and y_more is not None:
         y = np.concatenate([y, y_more])

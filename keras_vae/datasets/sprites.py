@@ -3,6 +3,8 @@
 import math
 import os
 import pathlib
+import zipfile
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from keras_vae.datasets.factor_images import FactorImages
 from keras_vae.datasets.factor_images import pack
 from keras_vae.npz import open_npz
 from keras_vae.npz import read_header
+from keras_vae.typing import Array
 from keras_vae.typing import PathLike
 
 _FACTORS = ("shape", "scale", "orientation", "x", "y")
@@ -121,7 +124,7 @@ def load_dsprites(
     return FactorImages(bits, _DSPRITES, _FACTORS, (64, 64, 1))
 
 
-def _packed_rows(file, member):
+def _packed_rows(file: Any, member: zipfile.ZipInfo) -> Array:
     """Bits of the images of an .npy file, which is read row after row."""
     shape, fortran, dtype = read_header(file, member)
     expected = (math.prod(_DSPRITES), 64, 64)

@@ -1,6 +1,7 @@
 """Series and videos that are made on the spot."""
 
 import numbers
+from typing import Any
 
 import numpy as np
 
@@ -114,7 +115,7 @@ def moving_digits(
     return frames[..., None]
 
 
-def _check_int(name, value, least):
+def _check_int(name: str, value: Any, least: int) -> None:
     if not isinstance(value, numbers.Integral) or value < least:
         raise ValueError(
             f"`{name}` must be an integer of at least {least}. "
@@ -122,7 +123,7 @@ def _check_int(name, value, least):
         )
 
 
-def _uniform(seed, num, count):
+def _uniform(seed: int, num: int, count: int) -> Array:
     _check_int("seed", seed, 0)
     # NumPy freezes the streams of RandomState.
     return np.random.RandomState(seed).uniform(size=(num, count))

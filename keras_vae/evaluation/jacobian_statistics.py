@@ -63,7 +63,7 @@ def jacobian_statistics(
     exact = jacobian.choose(layers, (), "exact")
 
     @tf.function(reduce_retracing=True)
-    def measure(rows):
+    def measure(rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         z, factors = exact.linearize(model.encode, rows)
         outside = tf.cast((z < 0.05) | (z > 0.95), "float32")
         axes = range(1, z.shape.rank)

@@ -1,5 +1,6 @@
 """Principal components of the logits of binary data."""
 
+from typing import Any
 from typing import Self
 
 import keras
@@ -151,7 +152,7 @@ class LogisticPCA:
         """Probabilities at the best codes of x: array of its shape."""
         return self.inverse_transform(self.transform(x)).reshape(np.shape(x))
 
-    def _start(self, x):
+    def _start(self, x: Array) -> Array:
         """Codes, components and bias of the parabola at the mean pixel."""
         mean = x.mean(axis=0, dtype="float64")
         _, directions = np.linalg.eigh(
@@ -167,14 +168,16 @@ class LogisticPCA:
         self.bias = np.log(mean / (1.0 - mean)).astype(x.dtype)
         return codes
 
-    def _sweep(self, x, codes):
+    def _sweep(self, x: Array, codes: Array) -> tuple[float, Array, Array]:
         """Updates the codes in place.
 
         Returns:
             The mean objective, and the linear systems of the components and
             the bias: matrices packed (D, pairs), vectors (D, components + 1).
         """
-        total, matrices, vectors = 0.0, 0.0, 0.0
+        total = 0.0
+        matrices: Any = 0.0
+        vectors: Any = 0.0
         pairs = _pairs(self.components.T)
         for block in _blocks(x):
             codes[block] = self._best_codes(x[block], codes[block], pairs)
@@ -189,24 +192,24 @@ class LogisticPCA:
         total += 0.5 * _RIDGE * _sum(self.bias**2)
         return total / len(x), matrices, vectors
 
-    def _best_codes(self, x, codes, pairs):
+    def _best_codes(self, x: Array, codes: Array, pairs: Array) -> Array:
         """Codes at the minimum of the parabolas that touch at `codes`."""
         weights = _weights(codes @ self.components + self.bias)
         vectors = (x - 0.5 - weights * self.bias) @ self.components.T
         return _solve(weights @ pairs, vectors)
 
-    def _objective(self, x, codes):
+    def _objective(self, x: Array, codes: Array) -> float:
         """Sum over the examples, without what depends on components alone."""
         theta = codes @ self.components + self.bias
         softplus = np.maximum(theta, 0.0) + np.log1p(np.exp(-np.abs(theta)))
         cross_entropy = _sum(softplus - x * theta)
         return cross_entropy + 0.5 * _RIDGE * _sum(codes**2)
 
-    def _settled(self, before, value):
+    def _settled(self, before: float, value: float) -> bool:
         return before - value <= self.tolerance * value
 
 
-def _unit_rows(x):
+def _unit_rows(x: Array) -> Array:
     x = rows(x, "x")
     if x.min() < 0.0 or x.max() > 1.0:
         raise ValueError(
@@ -216,15 +219,15 @@ def _unit_rows(x):
     return x if x.dtype == "float64" else x.astype("float32")
 
 
-def _blocks(x):
+def _blocks(x: Array) -> list[slice]:
     return [slice(i, i + _BLOCK) for i in range(0, len(x), _BLOCK)]
 
 
-def _sum(array):
+def _sum(array: Array) -> float:
     return float(np.sum(array, dtype="float64"))
 
 
-def _weights(theta):
+def _weights(theta: Array) -> Array:
     """w(theta) = tanh(theta / 2) / (2 theta), even, 1/4 at 0."""
     size = np.maximum(np.abs(theta), 1e-3)
     return np.tanh(0.5 * size) / (2.0 * size)
@@ -234,13 +237,13 @@ def _weights(theta):
 # k x k matrix as its k (k + 1) / 2 different entries.
 
 
-def _pairs(array):
+def _pairs(array: Array) -> Array:
     """Rows (n, k) to the packed products (n, k (k + 1) / 2)."""
     i, j = np.triu_indices(array.shape[1])
     return array[:, i] * array[:, j]
 
 
-def _solve(packed, vectors):
+def _solve(packed: Array, vectors: Array) -> Array:
     """Solutions (n, k) of n symmetric systems, with the ridge."""
     k = vectors.shape[1]
     i, j = np.triu_indices(k)

@@ -4,12 +4,14 @@ import copy
 import dataclasses
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_vae import data_checks
 from keras_vae.arguments import positive_int
+from keras_vae.typing import Array
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -130,14 +132,23 @@ def logistic_regression(
 # === Fits ===
 
 
-def _choose(x, y, held_out, rest, Cs, max_iter, verbose):
+def _choose(
+    x: Array,
+    y: Array,
+    held_out: Array,
+    rest: Array,
+    Cs: Sequence[float],
+    max_iter: int,
+    verbose: int,
+) -> tuple[Any, dict[float, float]]:
     """Classifier to go on from, with the best C; error of each C."""
     from sklearn.linear_model import LogisticRegression
 
     classifier = LogisticRegression(C=Cs[0], max_iter=max_iter, warm_start=True)
     if len(Cs) == 1:
         return classifier, {}
-    errors, best = {}, None
+    errors: dict[float, float] = {}
+    best: Any = None
     x_rest, x_held_out = x[rest], x[held_out]
     for C in Cs:
         _fit(classifier.set_params(C=C), x_rest, y[rest])
@@ -152,7 +163,7 @@ def _choose(x, y, held_out, rest, Cs, max_iter, verbose):
     return best, errors
 
 
-def _fit(classifier, x, y):
+def _fit(classifier: Any, x: Array, y: Array) -> bool:
     """Fits in place; whether the optimum was reached."""
     from sklearn.exceptions import ConvergenceWarning
 
@@ -162,12 +173,12 @@ def _fit(classifier, x, y):
     return not any(issubclass(w.category, ConvergenceWarning) for w in caught)
 
 
-def _error(classifier, x, y):
+def _error(classifier: Any, x: Array, y: Array) -> float:
     """Wrong labels in percent."""
     return 100.0 * float(np.mean(classifier.predict(x) != y))
 
 
-def _say(verbose, classifier, name, error):
+def _say(verbose: int, classifier: Any, name: str, error: float) -> None:
     if verbose:
         print(
             f"logistic regression, C = {classifier.C:g}: {name} error "
@@ -179,7 +190,9 @@ def _say(verbose, classifier, name, error):
 # === Arguments ===
 
 
-def _examples(codes, labels, split):
+def _examples(
+    codes: ArrayLike, labels: ArrayLike, split: str
+) -> tuple[Array, Array]:
     """Rows of float32 and their labels."""
     codes = np.asarray(codes, "float32")
     if labels is None:
@@ -207,7 +220,7 @@ def _examples(codes, labels, split):
     return codes.reshape(len(codes), -1), labels
 
 
-def _positive_numbers(Cs):
+def _positive_numbers(Cs: Sequence[float]) -> list[float]:
     try:
         numbers = sorted({float(C) for C in Cs})
     except (TypeError, ValueError):
@@ -220,7 +233,9 @@ def _positive_numbers(Cs):
     return numbers
 
 
-def _split(y, num_validation, seed):
+def _split(
+    y: Array, num_validation: int | None, seed: int
+) -> tuple[Array, Array]:
     """Indices of the held-out examples and of the others."""
     if num_validation is None:
         num_validation = min(10000, -(-len(y) // 6))
@@ -235,7 +250,7 @@ def _split(y, num_validation, seed):
     return held_out, rest
 
 
-def _standardization(x, standardize):
+def _standardization(x: Array, standardize: str | None) -> tuple[Any, Any]:
     """What to subtract from the codes and what to divide them by."""
     if standardize not in (None, "global", "per_unit"):
         raise ValueError(

@@ -115,7 +115,7 @@ class ProbabilisticPCA:
         kernel = self.weights @ inverse
         return kernel, -self.mean @ kernel, self.noise_variance * inverse
 
-    def _posterior_precision(self):
+    def _posterior_precision(self) -> Array:
         """M, the posterior's precision times the noise variance."""
         unit = np.eye(self.latent_dim)
         return self.weights.T @ self.weights + self.noise_variance * unit

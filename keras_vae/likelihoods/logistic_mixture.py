@@ -1,9 +1,12 @@
 """The distribution behind `DiscretizedLogisticMixture`."""
 
+from typing import Any
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.typing import Scalar
 from keras_vae.typing import TensorLike
 
 
@@ -46,7 +49,9 @@ class LogisticMixture(tfd.Distribution):
         )
 
     @classmethod
-    def _parameter_properties(cls, dtype, num_classes=None):
+    def _parameter_properties(
+        cls, dtype: Any, num_classes: int | None = None
+    ) -> dict[str, Any]:
         event_ndims = {"logits": 3, "locations": 4, "log_scales": 4}
         return {
             name: tfp.util.ParameterProperties(event_ndims=rank)
@@ -56,13 +61,13 @@ class LogisticMixture(tfd.Distribution):
             "num_levels": tfp.util.ParameterProperties(event_ndims=None),
         }
 
-    def _event_shape(self):
+    def _event_shape(self) -> tf.TensorShape:
         return self.locations.shape[-4:-1]
 
-    def _event_shape_tensor(self):
+    def _event_shape_tensor(self) -> tf.Tensor:
         return tf.shape(self.locations)[-4:-1]
 
-    def _conditional_locations(self, x):
+    def _conditional_locations(self, x: tf.Tensor) -> tf.Tensor:
         """Locations given the earlier channels of x, (..., H, W, C)."""
         if self.coefficients is None:
             return self.locations
@@ -76,7 +81,7 @@ class LogisticMixture(tfd.Distribution):
         ]
         return self.locations + tf.stack(shift, axis=-2)
 
-    def _log_prob(self, x):
+    def _log_prob(self, x: tf.Tensor) -> tf.Tensor:
         x = 2.0 * tf.cast(x, tf.float32) - 1.0
         half_bin = 1.0 / (self.num_levels - 1)
         centred = x[..., tf.newaxis] - self._conditional_locations(x)
@@ -97,7 +102,7 @@ class LogisticMixture(tfd.Distribution):
             tf.reduce_logsumexp(log_probs, axis=-1), axis=[-2, -1]
         )
 
-    def _mean(self):
+    def _mean(self) -> tf.Tensor:
         locations = tf.unstack(self.locations, axis=-2)
         if self.coefficients is not None:
             red, green, blue = locations
@@ -113,14 +118,14 @@ class LogisticMixture(tfd.Distribution):
         )
         return tf.clip_by_value(0.5 * mean + 0.5, 0.0, 1.0)
 
-    def _sample_n(self, n, seed=None):
+    def _sample_n(self, n: Scalar, seed: Any = None) -> tf.Tensor:
         component_seed, noise_seed = tfp.random.split_seed(seed, n=2)
         component = tfd.OneHotCategorical(
             logits=self.logits, dtype=tf.float32
         ).sample(n, seed=component_seed)
         chosen = component[..., tf.newaxis, :]
 
-        def choose(values):
+        def choose(values: tf.Tensor) -> tf.Tensor:
             return tf.reduce_sum(values * chosen, axis=-1)
 
         noise = tfd.Logistic(0.0, 1.0).sample(
@@ -129,7 +134,7 @@ class LogisticMixture(tfd.Distribution):
         free = choose(self.locations) + tf.exp(choose(self.log_scales)) * noise
         steps = self.num_levels - 1
 
-        def to_level(value):
+        def to_level(value: tf.Tensor) -> tf.Tensor:
             value = tf.clip_by_value(0.5 * value + 0.5, 0.0, 1.0)
             return 2.0 * tf.round(value * steps) / steps - 1.0
 

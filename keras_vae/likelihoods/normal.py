@@ -120,13 +120,13 @@ class Normal(Likelihood):
         mean = tf.cast(params, "float32")
         return tfd.Normal(mean, self._update_scale(mean, x)).log_prob(x)
 
-    def _split(self, params):
+    def _split(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         params = tf.cast(params, "float32")
         if self.scale != "predicted":
             return params, None
         return tf.split(params, 2, axis=-1)
 
-    def _mean_and_scale(self, params):
+    def _mean_and_scale(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         mean, raw = self._split(params)
         if self.scale == "predicted":
             return mean, tf.nn.softplus(raw) + self.min_scale
@@ -143,7 +143,7 @@ class Normal(Likelihood):
             return mean, tf.where(untrained, 1.0, scale)
         return mean, tf.constant(self.scale, "float32")
 
-    def _update_scale(self, mean, x):
+    def _update_scale(self, mean: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
         error = tf.math.squared_difference(mean, x)
         # The scale is at its optimum: its own gradient is zero.
         error = tf.stop_gradient(error)

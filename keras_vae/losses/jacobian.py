@@ -95,7 +95,7 @@ def full_factors(
         units = math.prod(z.shape[1:])
         flat = tf.reshape(tf.cast(z, "float32"), [-1, units])
 
-    def row(unit):
+    def row(unit: tf.Tensor) -> tf.Tensor:
         return tape.gradient(
             flat,
             x,

@@ -29,7 +29,7 @@ def bernoulli_kl_divergence(
     """
     rho_hat = tf.cast(rho_hat, "float32")
 
-    def term(target, mean):
+    def term(target: float, mean: tf.Tensor) -> tf.Tensor:
         # The complement has its own q: 1 - q would lose the digits near 1.
         q = epsilon + (1.0 - 2.0 * epsilon) * mean
         return target * (tf.math.log(target) - tf.math.log(q))

@@ -2,13 +2,11 @@
 
 import keras
 import numpy as np
-import tensorflow_probability as tfp
+from tensorflow_probability import distributions as tfd
 
 from keras_vae.evaluation.batches import batches
 from keras_vae.typing import Array
 from keras_vae.typing import Batches
-
-tfd = tfp.distributions
 
 
 def kl_per_dimension(
@@ -51,7 +49,9 @@ def kl_per_dimension(
     return np.asarray(total / count)
 
 
-def _normal_moments(distribution, role):
+def _normal_moments(
+    distribution: tfd.Distribution, role: str
+) -> tuple[Array, Array]:
     """Mean and standard deviation of each unit, in float64."""
     normal = isinstance(distribution, tfd.MultivariateNormalLinearOperator) or (
         isinstance(distribution, tfd.Independent)

@@ -71,10 +71,12 @@ def upsampling(
     return x
 
 
-def _with_fans_exchanged(initializer):
+def _with_fans_exchanged(
+    initializer: keras.initializers.Initializer,
+) -> keras.initializers.Initializer:
     # Keras takes a kernel's last axis for the outputs. Here it is the inputs.
     other = {"fan_in": "fan_out", "fan_out": "fan_in"}
-    mode = other.get(getattr(initializer, "mode", None))
+    mode = other.get(getattr(initializer, "mode", ""))
     if mode is None:
         return initializer
     return keras.initializers.VarianceScaling(

@@ -1,7 +1,9 @@
 """Networks of hierarchical and ladder VAEs, for any number of levels."""
 
 import math
+from collections.abc import Callable
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from numpy.typing import ArrayLike
@@ -83,7 +85,7 @@ def mlp_hierarchy(
     count = 2 * num_levels * num_layers + 1
     kernels = iter(initializers(kernel_initializer, seed, count))
 
-    def hidden(x, width):
+    def hidden(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
         for _ in range(num_layers):
             x = keras.layers.Dense(
                 width,
@@ -185,7 +187,9 @@ def conv_hierarchy(
     count = 4 * num_levels
     kernels = iter(initializers(kernel_initializer, seed, count))
 
-    def activated(layer, *arguments, **options):
+    def activated(
+        layer: Callable[..., keras.KerasTensor], *arguments: Any, **options: Any
+    ) -> keras.KerasTensor:
         x = layer(*arguments, next(kernels), **options)
         return _activate(x, batch_norm, negative_slope)
 
@@ -245,7 +249,9 @@ def conv_latent_shapes(
     return shapes
 
 
-def _activate(x, batch_norm, negative_slope):
+def _activate(
+    x: keras.KerasTensor, batch_norm: bool, negative_slope: float
+) -> keras.KerasTensor:
     if batch_norm:
         x = keras.layers.BatchNormalization(
             momentum=_MOMENTUM, synchronized=True
@@ -253,7 +259,7 @@ def _activate(x, batch_norm, negative_slope):
     return keras.layers.LeakyReLU(negative_slope)(x)
 
 
-def _check_levels(name, values, num_levels):
+def _check_levels(name: str, values: Sequence[int], num_levels: int) -> None:
     if len(values) != num_levels:
         raise ValueError(
             f"`{name}` must hold a number for each of {num_levels} levels. "

@@ -1,6 +1,7 @@
 """Residual networks of the VQ-VAE, for series, images and videos."""
 
 import math
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 import keras
@@ -233,11 +234,16 @@ def grid_shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:
     return sizes
 
 
-def _widths(filters, num_downsamplings):
+def _widths(filters: int, num_downsamplings: int) -> list[int]:
     return [max(1, filters // 2)] + [filters] * (num_downsamplings - 1)
 
 
-def _stack(x, residual_filters, num_residual_layers, kernels):
+def _stack(
+    x: keras.KerasTensor,
+    residual_filters: int,
+    num_residual_layers: int,
+    kernels: Iterator[keras.initializers.Initializer],
+) -> keras.KerasTensor:
     residual_filters = positive_int("residual_filters", residual_filters)
     for _ in range(num_residual_layers):
         y = keras.layers.ReLU()(x)

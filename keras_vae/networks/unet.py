@@ -1,5 +1,6 @@
 """The network of a diffusion model, for series, images and videos."""
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 import keras
@@ -103,12 +104,12 @@ def unet(
     t = keras.Input((), name="t")
     time = _time_features(t, filters, seeds)
 
-    def block(x, level):
+    def block(x: keras.KerasTensor, level: int) -> keras.KerasTensor:
         width = filters * multipliers[level]
         x = TimeResidual(width, num_groups, dropout, next(seeds))([x, time])
         return attend(x) if level in attention else x
 
-    def attend(x):
+    def attend(x: keras.KerasTensor) -> keras.KerasTensor:
         return SelfAttention(num_heads, num_groups, next(seeds))(x)
 
     # === Down ===
@@ -143,7 +144,9 @@ def unet(
     return keras.Model([x_t, t], outputs, name=name)
 
 
-def _time_features(t, filters, seeds):
+def _time_features(
+    t: keras.KerasTensor, filters: int, seeds: Iterator[int]
+) -> keras.KerasTensor:
     """Features (batch, 4 * filters) of the time."""
     time = SinusoidalEmbedding(filters)(t)
     time = keras.layers.Dense(
@@ -154,7 +157,11 @@ def _time_features(t, filters, seeds):
     )
 
 
-def _upsample(x, sizes, kernel_initializer):
+def _upsample(
+    x: keras.KerasTensor,
+    sizes: Sequence[int],
+    kernel_initializer: keras.initializers.Initializer,
+) -> keras.KerasTensor:
     """Nearest neighbours of twice the size, cropped, and a convolution."""
     rank = len(sizes)
     excess = [2 * n - m for n, m in zip(x.shape[1:-1], sizes)]
@@ -165,5 +172,5 @@ def _upsample(x, sizes, kernel_initializer):
     return convolution(x, x.shape[-1], 3, kernel_initializer)
 
 
-def _uniform(seeds):
+def _uniform(seeds: Iterator[int]) -> keras.initializers.Initializer:
     return keras.initializers.GlorotUniform(next(seeds))

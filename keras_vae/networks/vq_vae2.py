@@ -1,6 +1,7 @@
 """Networks of the VQ-VAE-2, for any number of levels."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from numpy.typing import ArrayLike
@@ -89,7 +90,7 @@ def vq_vae2_networks(
         output_channels = event_shape[-1]
     seeds = iter(spawn_seeds(seed, 2 * num_levels + 1))
 
-    def settings():
+    def settings() -> dict[str, Any]:
         return {
             "filters": filters,
             "residual_filters": residual_filters,

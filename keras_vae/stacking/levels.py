@@ -54,12 +54,12 @@ def build(
             )
         if not model.built:
             with model.distribute_strategy.scope():
-                model.build((None, *(shape or taken)))
+                model.build((None, *(shape or taken or ())))
         shape = model.latent_shape()
         source = f"the codes of autoencoders[{level}]"
 
 
-def _event_shape(model):
+def _event_shape(model: keras.Model) -> tuple[int, ...] | None:
     if model.built:
         return model.event_shape
     return architecture.event_shape(model.encoder)

@@ -91,32 +91,41 @@ def pretrain(
     trained: list[keras.Model] = []
     for index, model in enumerate(autoencoders):
         if index > 0:
-            x, validation = (_codes(trained[-1], v) for v in (x, validation))
+            x = _codes(trained[-1], x)
+            if validation is not None:
+                validation = _codes(trained[-1], validation)
         result = fit(index, model, x, validation)
         trained.append(result if isinstance(result, keras.Model) else model)
     return trained
 
 
-def _keras_fit(count, epochs, fit_arguments):
-    epochs = list(epochs) if np.ndim(epochs) else [epochs] * count
-    if len(epochs) != count:
+def _keras_fit(
+    count: int, epochs: int | Sequence[int], fit_arguments: dict[str, Any]
+) -> Callable[..., None]:
+    if isinstance(epochs, (Sequence, np.ndarray)):
+        each = list(epochs)
+    else:
+        each = [epochs] * count
+    if len(each) != count:
         raise ValueError(
             f"`epochs` must be a number, or a list with one for each of the "
             f"{count} levels. Received: epochs={epochs}"
         )
 
-    def fit(index, model, x, validation):
+    def fit(
+        index: int, model: keras.Model, x: Array, validation: Array | None
+    ) -> None:
         model.fit(
             x,
             validation_data=None if validation is None else (validation,),
-            epochs=epochs[index],
+            epochs=each[index],
             **fit_arguments,
         )
 
     return fit
 
 
-def _check_array(argument, array):
+def _check_array(argument: str, array: Any) -> None:
     if not isinstance(array, np.ndarray):
         raise ValueError(
             f"`{argument}` must be a NumPy array: codes of all of it are made "
@@ -124,7 +133,5 @@ def _check_array(argument, array):
         )
 
 
-def _codes(model, x):
-    if x is None:
-        return None
+def _codes(model: keras.Model, x: Array) -> Array:
     return encode_in_batches(model, x).reshape(len(x), *model.latent_shape())

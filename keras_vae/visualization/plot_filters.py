@@ -1,6 +1,7 @@
 """What the units of the first layer look for."""
 
 import math
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 import keras
@@ -65,7 +66,7 @@ def plot_filters(
     return image_grid(0.5 + 0.5 * filters, columns, title)
 
 
-def _kernel(source):
+def _kernel(source: keras.layers.Layer | Array) -> Array:
     """The array itself, or the first dense kernel of a model."""
     if not isinstance(source, keras.Layer):
         return np.asarray(source, "float32")
@@ -80,7 +81,7 @@ def _kernel(source):
     )
 
 
-def _leaves(layer):
+def _leaves(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
     """The layers of a network in order, those of networks inside it too."""
     inner = getattr(layer, "layers", None)
     if inner is None:

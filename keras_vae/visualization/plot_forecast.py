@@ -1,6 +1,7 @@
 """Predictions of series, with the range in which they lie."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,7 +59,15 @@ def plot_forecast(
     return figure
 
 
-def _draw(panel, steps, samples, index, coverage, label, color):
+def _draw(
+    panel: Any,
+    steps: ArrayLike,
+    samples: ArrayLike,
+    index: int,
+    coverage: float,
+    label: str,
+    color: str,
+) -> None:
     steps, samples = np.asarray(steps), np.asarray(samples)
     if samples.ndim != 3 or samples.shape[2:] != steps.shape:
         raise ValueError(

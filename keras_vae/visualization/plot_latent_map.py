@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_vae.typing import Array
 from keras_vae.typing import Figure
 
 
@@ -75,9 +76,9 @@ def plot_latent_map(
     return figure
 
 
-def _colors(num):
+def _colors(num: int) -> Array:
     import matplotlib
 
     if num <= 10:
-        return matplotlib.colormaps["tab10"].colors[:num]
+        return matplotlib.colormaps["tab10"](np.arange(num))
     return matplotlib.colormaps["turbo"](np.linspace(0.0, 1.0, num))

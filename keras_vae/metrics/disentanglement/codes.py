@@ -98,7 +98,13 @@ def codes_of(
     return codes[index]
 
 
-def _encode(representation, data, index, batch_size, verbose):
+def _encode(
+    representation: Callable[[Array], TensorLike],
+    data: FactorImages,
+    index: Array,
+    batch_size: int,
+    verbose: int | str,
+) -> Array:
     positive_int("batch_size", batch_size)
     if not callable(representation):
         raise ValueError(

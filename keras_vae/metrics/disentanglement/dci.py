@@ -8,6 +8,7 @@ from keras_vae.arguments import positive_int
 from keras_vae.datasets.factor_images import FactorImages
 from keras_vae.metrics.disentanglement.codes import Representation
 from keras_vae.metrics.disentanglement.codes import sample
+from keras_vae.typing import Array
 
 
 class DCI(typing.NamedTuple):
@@ -99,7 +100,7 @@ def dci(
     )
 
 
-def _concentration(importance):
+def _concentration(importance: Array) -> float:
     """1 - H of the rows, to the base of their size, weighted by their sums."""
     total = importance.sum()
     if total == 0.0:

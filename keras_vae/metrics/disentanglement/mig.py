@@ -131,7 +131,7 @@ def posterior_mig(
     """
     rng = np.random.default_rng(seed)
 
-    def moments(x):
+    def moments(x: Array) -> Array:
         q = posterior(x)
         return np.concatenate([q.mean(), q.stddev()], axis=1)
 
@@ -142,7 +142,7 @@ def posterior_mig(
     most = data.num_images if max_images is None else max_images
     positive_int("max_images", most)
 
-    def entropies(rows, draws):
+    def entropies(rows: Array, draws: int) -> Array:
         """H(z_j) of the images of these rows, by unit."""
         if len(rows) > most:
             rows = rng.choice(rows, most, replace=False)
@@ -165,7 +165,7 @@ def posterior_mig(
     return _gap(np.stack(information, axis=1), np.log(sizes))
 
 
-def _log_aggregate(z, mean, scale):
+def _log_aggregate(z: Array, mean: Array, scale: Array) -> Array:
     """log of the mean over images of q(z_j | x): (draws, units)."""
     result = np.empty_like(z)
     rows = max(1, 4_000_000 // len(mean))
@@ -181,7 +181,7 @@ def _log_aggregate(z, mean, scale):
     return result
 
 
-def _factors(data, factors):
+def _factors(data: FactorImages, factors: Sequence[int] | None) -> list[int]:
     """Indices of the factors that count."""
     varying = [k for k, n in enumerate(data.factor_sizes) if n > 1]
     chosen = varying if factors is None else list(factors)
@@ -193,7 +193,7 @@ def _factors(data, factors):
     return chosen
 
 
-def _bins(values, num_bins):
+def _bins(values: Array, num_bins: int) -> Array:
     """Numbers of bins of equal width, the largest value in the last."""
     low, high = values.min(), values.max()
     if low == high:
@@ -202,7 +202,7 @@ def _bins(values, num_bins):
     return np.minimum(place.astype(int), num_bins - 1)
 
 
-def _gap(information, entropy):
+def _gap(information: Array, entropy: Array) -> float:
     """Mean over factors of first minus second, over the entropy."""
     information = np.sort(information, axis=0)[::-1]
     second = information[1] if len(information) > 1 else 0.0

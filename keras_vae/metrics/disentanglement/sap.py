@@ -1,9 +1,12 @@
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_vae.arguments import positive_int
 from keras_vae.datasets.factor_images import FactorImages
 from keras_vae.metrics.disentanglement.codes import Representation
 from keras_vae.metrics.disentanglement.codes import sample
+from keras_vae.typing import Array
 
 _METHODS = ("correlation", "svm")
 
@@ -66,7 +69,7 @@ def sap(
     return float(np.mean(scores[0] - second))
 
 
-def _squared_correlations(codes, factors):
+def _squared_correlations(codes: Array, factors: Array) -> Array:
     """(units, factors); a unit that does not vary has none."""
     codes = codes - codes.mean(axis=0)
     factors = factors - factors.mean(axis=0)
@@ -77,7 +80,14 @@ def _squared_correlations(codes, factors):
     )
 
 
-def _accuracies(codes, factors, held_factors, held_codes, varying, seed):
+def _accuracies(
+    codes: Array,
+    factors: Array,
+    held_factors: Array,
+    held_codes: Array,
+    varying: Sequence[int],
+    seed: int,
+) -> Array:
     from sklearn.svm import LinearSVC
 
     scores = np.zeros((codes.shape[1], len(varying)))
