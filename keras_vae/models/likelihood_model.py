@@ -55,7 +55,19 @@ class LikelihoodModel(TermModel):
             )
         return self._event_shape
 
+    def build_if_known(self) -> None:
+        """Builds the model, where it was not, for what its networks take.
+
+        Raises:
+            ValueError: if they do not say the shape of an example.
+        """
+        if not self.built:
+            shape = self.known_event_shape()
+            self.build((None, *(self.event_shape if shape is None else shape)))
+
     def build(self, input_shape: Shape) -> None:
+        # Before it is kept: a wrong shape must not outlive its error.
+        _check_shape(input_shape, self.known_event_shape())
         self._event_shape = tuple(input_shape)[1:]
 
     def build_likelihood(self, params_shape: Shape) -> None:
@@ -68,12 +80,7 @@ class LikelihoodModel(TermModel):
 
     def check_data(self, x: Any, y: Any = None) -> None:
         data_checks.check_target(x, y)
-        expected = self._event_shape or self.known_event_shape()
-        if expected is not None and x.shape[1:] != tuple(expected):
-            raise ValueError(
-                f"`x` must have shape (batch, *{tuple(expected)}), as the "
-                f"encoder. Received: x of shape {x.shape}"
-            )
+        _check_shape(x.shape, self._event_shape or self.known_event_shape())
         data_checks.check_dtype(x, "x")
         data_checks.check_finite(x, "x")
         if y is None:
@@ -106,3 +113,11 @@ class LikelihoodModel(TermModel):
         self.check_data(x)
         self.likelihood.validate_exact(x)
         return x.astype("float32")
+
+
+def _check_shape(shape: Shape, event_shape: Shape | None) -> None:
+    if event_shape is not None and tuple(shape)[1:] != tuple(event_shape):
+        raise ValueError(
+            f"`x` must have shape (batch, *{tuple(event_shape)}), as the "
+            f"encoder. Received: x of shape {tuple(shape)}"
+        )

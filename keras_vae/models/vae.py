@@ -199,6 +199,7 @@ class VAE(ImportanceWeighted, EncoderDecoder):
 
     def prior_distribution(self) -> tfd.Distribution:
         """p(z) as a tfd object, batch (), event (latent_dim,)."""
+        self.build_if_known()
         return self.prior.distribution(self._encoder_at(False))
 
     def encode(self, x: TensorLike) -> tf.Tensor:
@@ -220,6 +221,7 @@ class VAE(ImportanceWeighted, EncoderDecoder):
         Returns:
             float32 tensor (num, *event_shape).
         """
+        self.build_if_known()
         z = self.prior.sample(
             num, random.as_seed(seed), temperature, self._encoder_at(False)
         )

@@ -174,3 +174,23 @@ def test_double_precision_data_are_cast():
     assert np.isfinite(history.history["loss"][0])
     assert model.elbo(x).dtype == "float32"
     assert np.all(np.isfinite(model.log_likelihood(x, num_samples=2)))
+
+
+def test_a_wrong_shape_leaves_no_trace():
+    model = vae()
+    with pytest.raises(ValueError, match=r"shape \(batch, \*\(4, 4, 1\)\)"):
+        model.encode(images()[0])
+    assert not model.built
+    model.compile("sgd")
+    model.fit(images(), verbose=0)
+    assert model.encode(images()).shape == (6, 3)
+
+
+def test_samples_before_any_data():
+    """The networks know the shape, or the error says that nobody does."""
+    assert vae().sample(2).shape == (2, 4, 4, 1)
+    assert vae().prior_distribution().event_shape == (3,)
+    encoder = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(5)])
+    model = keras_vae.VAE(encoder, networks()[1], 3)
+    with pytest.raises(ValueError, match="VAE is not built: call it on a"):
+        model.sample(2)
