@@ -29,6 +29,7 @@ from keras_vae import visualization
 from keras_vae.callbacks.writing import atomic_file
 from recipes import harness
 from recipes import optimizers
+from recipes import stopwatch
 
 # Bound on the bits for each colour of each pixel of CIFAR-10's test images,
 # table 1, for the simple objective.
@@ -186,9 +187,27 @@ def progressive_reconstructions(model, x):
     return visualization.plot_rows(rows, "predicted x")
 
 
+def few_steps(config):
+    """Steps of the short way from noise to samples."""
+    return min(50, config.num_steps)
+
+
+def seconds_of_sampling(config, model, rounds=5):
+    """Median seconds of samples in all steps, and in few with DDIM."""
+    return stopwatch.median_seconds(
+        [
+            lambda: model.sample(config.samples, config.seed),
+            lambda: model.sample(
+                config.samples, config.seed, few_steps(config), "ddim"
+            ),
+        ],
+        rounds,
+    )
+
+
 def draw(config, run, model, x):
     """Samples in all and in few steps, and reconstructions."""
-    few = min(50, config.num_steps)
+    few = few_steps(config)
     figures = {
         "loss_curves": run.draw_history(),
         "samples": visualization.image_grid(
@@ -227,6 +246,7 @@ def train(config):
         write_levels(run.path / "levels.csv", bits)
         run.save_figure("levels", draw_levels(bits))
         draw(config, run, best, x[:10])
+        ancestral, ddim = seconds_of_sampling(config, best)
         run.finish(
             best,
             {
@@ -235,6 +255,9 @@ def train(config):
                 # Ho et al.: what the levels above the first transmit.
                 "rate_bits": float(bits[0] + bits[2:].sum()),
                 "distortion_bits": float(bits[1]),
+                "ancestral_seconds": ancestral,
+                "ddim_seconds": ddim,
+                "ddim_times_as_fast": ancestral / ddim,
             },
             {"test_bits_per_dim": CIFAR10} if config.data == "cifar10" else {},
             f"Bounds, from all {config.num_steps} levels of {len(x)} images.",

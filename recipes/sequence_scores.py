@@ -1,11 +1,10 @@
 """What models of sequences are judged by."""
 
-import time
-
 import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from recipes import stopwatch
 from recipes.sequence_data import found_directions
 
 
@@ -100,11 +99,6 @@ def seconds_of_transitions(model, dt, rows=1000, rounds=21):
         )[1]
 
     z = tf.zeros([rows, sum(model.latent_dims)])
-    seconds = {jump: [], single_steps: []}
-    for _ in range(rounds + 1):
-        for function, taken in seconds.items():
-            started = time.perf_counter()
-            function(z).numpy()
-            taken.append(time.perf_counter() - started)
-    # The first of each is traced.
-    return [float(np.median(taken[1:])) for taken in seconds.values()]
+    return stopwatch.median_seconds(
+        [lambda: jump(z), lambda: single_steps(z)], rounds
+    )
