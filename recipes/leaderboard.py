@@ -34,8 +34,8 @@ from recipes import codes
 from recipes import harness
 from recipes import optimizers
 
-# Passes over 60000 images in a minute on two cores, as far as measured:
-# (binary, grey).
+# Passes over 60000 images in a minute on two cores, (binary, grey): estimates
+# from other runs, not measured with these networks.
 EPOCHS_PER_MINUTE = {
     "vae": (18.0, 4.0),
     "iwae": (8.0, 1.5),
