@@ -75,7 +75,10 @@ def _read(patterns, folder):
         if not found:
             raise ValueError(f"No file of results: {pattern}.json in {folder}")
         paths += [path for path in found if path not in paths]
-    return [json.loads(path.read_text()) for path in paths]
+    runs = [json.loads(path.read_text()) for path in paths]
+    for run in runs:
+        run["numbers"] |= run.get("speeds", {})
+    return runs
 
 
 def _by_run(columns, runs):

@@ -255,12 +255,14 @@ def train(config):
                 # Ho et al.: what the levels above the first transmit.
                 "rate_bits": float(bits[0] + bits[2:].sum()),
                 "distortion_bits": float(bits[1]),
+            },
+            {"test_bits_per_dim": CIFAR10} if config.data == "cifar10" else {},
+            f"Bounds, from all {config.num_steps} levels of {len(x)} images.",
+            {
                 "ancestral_seconds": ancestral,
                 "ddim_seconds": ddim,
                 "ddim_times_as_fast": ancestral / ddim,
             },
-            {"test_bits_per_dim": CIFAR10} if config.data == "cifar10" else {},
-            f"Bounds, from all {config.num_steps} levels of {len(x)} images.",
         )
 
 

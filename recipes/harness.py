@@ -316,7 +316,7 @@ class Run:
         """Writes figures/<name>.png."""
         visualization.save_figure(figure, self.path / "figures" / f"{name}.png")
 
-    def finish(self, model, numbers, paper=None, note=None):
+    def finish(self, model, numbers, paper=None, note=None, speeds=None):
         """Exports the model, writes metrics.json, says what is where.
 
         Args:
@@ -325,7 +325,10 @@ class Run:
             paper: None, or dict of str to number: what the paper reports of
                 the same quantities.
             note: None, or str: what to know when comparing.
+            speeds: None, or dict of str to number: results that differ from
+                machine to machine, and from run to run.
         """
+        speeds = speeds or {}
         exported = keras_vae.export_model(model, self._exports)
         now = time.perf_counter()
         seconds = {
@@ -338,6 +341,7 @@ class Run:
             {
                 "recipe": self.recipe,
                 "numbers": numbers,
+                "speeds": speeds,
                 "paper": paper or {},
                 "note": note,
                 "epochs": self._epochs(),
@@ -348,7 +352,7 @@ class Run:
                 **environment(),
             },
         )
-        self._say(exported, numbers, paper or {}, note, seconds)
+        self._say(exported, numbers | speeds, paper or {}, note, seconds)
 
     def _epochs(self):
         epochs = {

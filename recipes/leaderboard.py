@@ -408,8 +408,8 @@ def train(config):
         numbers["parameters"] = model.count_params()
         # Of the stage that ran last.
         seconds = np.median(run.history["seconds"])
-        numbers["images_per_second"] = round(images / seconds)
-        run.finish(model, numbers)
+        speeds = {"images_per_second": round(images / seconds)}
+        run.finish(model, numbers, speeds=speeds)
 
 
 def main(argv=None):

@@ -21,9 +21,10 @@ def test_smoke(tmp_path):
     numbers = metrics["numbers"]
     total = numbers["rate_bits"] + numbers["distortion_bits"]
     assert numbers["test_bits_per_dim"] == pytest.approx(total)
-    seconds = numbers["ancestral_seconds"], numbers["ddim_seconds"]
+    speeds = metrics["speeds"]
+    seconds = speeds["ancestral_seconds"], speeds["ddim_seconds"]
     assert min(seconds) > 0.0
-    assert numbers["ddim_times_as_fast"] == seconds[0] / seconds[1]
+    assert speeds["ddim_times_as_fast"] == seconds[0] / seconds[1]
     # As much as is left of the data at the last level.
     assert numbers["prior_bits"] < 1e-2
     with open(tmp_path / "run" / "levels.csv", newline="") as file:
