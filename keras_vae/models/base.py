@@ -14,21 +14,11 @@ from keras_vae import data_checks
 from keras_vae import random
 from keras_vae.callbacks.terminate_on_non_finite import TerminateOnNonFinite
 from keras_vae.layers.tied_dense import retie
+from keras_vae.models import bias_gradients
 from keras_vae.models import gradients
+from keras_vae.models.convolutions import accept_no_examples
+from keras_vae.models.convolutions import convolutions_of
 from keras_vae.typing import Weight
-
-_CONVOLUTIONS = (
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv3D,
-    keras.layers.Conv1DTranspose,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3DTranspose,
-    keras.layers.DepthwiseConv1D,
-    keras.layers.DepthwiseConv2D,
-    keras.layers.SeparableConv1D,
-    keras.layers.SeparableConv2D,
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +69,7 @@ class TermModel(keras.Model):
         super().__init__(**kwargs)
         self.seed = random.fresh_seed() if seed is None else seed
         self._in_strategy = tf.distribute.has_strategy()
+        bias_gradients.sum_in_single_precision()
         self._terms: dict[str, Term] = {}
         self._groups: dict[str, Group] = {}
         self._trackers: dict[str, keras.metrics.Metric] = {}
@@ -334,13 +325,8 @@ class TermModel(keras.Model):
             return super()._resolve_auto_jit_compile()
         return not (
             self._in_strategy
-            or self._has_convolution()
+            or convolutions_of(self)
             or is_op_determinism_enabled()
-        )
-
-    def _has_convolution(self):
-        return any(
-            isinstance(layer, _CONVOLUTIONS) for layer in self._flatten_layers()
         )
 
     # === Steps ===
@@ -387,6 +373,8 @@ class TermModel(keras.Model):
         data_checks.check_target(x, y)
         if not self.built:
             self.build(keras.tree.map_structure(lambda t: t.shape, x))
+        if random.num_replicas() > 1:
+            accept_no_examples(self)
         x, y = (keras.tree.map_structure(_in_float32, t) for t in (x, y))
         return x, y, sample_weight
 
