@@ -3,6 +3,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_vae import data_checks
 from keras_vae import random
 from keras_vae.arguments import positive_int
 from keras_vae.likelihoods.likelihood import Likelihood
@@ -16,6 +17,7 @@ from keras_vae.typing import Network
 from keras_vae.typing import Shape
 from keras_vae.typing import Weight
 
+_KERAS_BATCH_SIZE = 32
 _KINDS = (None, "weighted", "stratified", "discriminator")
 
 
@@ -54,7 +56,7 @@ class BetaVAE(VAE):
         gamma: float >= 0, weight of `capacity_loss`.
         total_correlation: None, "weighted", "stratified" or "discriminator".
         num_examples: int, of the training set, for the first two; at least
-            the size of a batch.
+            the size of a batch, which `fit` checks.
         discriminator: Keras model, z (batch, latent_dim) to logits (batch, 1).
         discriminator_optimizer: Keras optimizer.
         **kwargs: `num_samples`, of z for each example, `seed`, `name`,
@@ -183,6 +185,37 @@ class BetaVAE(VAE):
             architecture.check_logits("discriminator", self.discriminator)
             self.build_groups()
         return latent_shape
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """As `VAE.fit`; a batch larger than `num_examples` is an error.
+
+        Raises:
+            ValueError: as `VAE.fit`, and if that is so.
+        """
+        if self.num_examples is not None:
+            self._check_batch(x, batch_size)
+        return super().fit(x, y, batch_size, *args, **kwargs)
+
+    def _check_batch(self, x, batch_size):
+        arrays, _ = data_checks.first_arrays(x, None, "x")
+        if arrays is None:
+            return
+        size = len(keras.tree.flatten(arrays)[0])
+        if not isinstance(x, tf.data.Dataset):
+            size = min(size, batch_size or _KERAS_BATCH_SIZE)
+        if size > self.num_examples:
+            raise ValueError(
+                "`num_examples` counts the training set and is at least the "
+                f"size of a batch. Received: num_examples={self.num_examples}, "
+                f"batches of {size}"
+            )
 
     # === Objective ===
 

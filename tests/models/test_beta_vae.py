@@ -324,6 +324,29 @@ def test_bad_arguments(argument, kwargs):
         model_of(**kwargs)
 
 
+@pytest.mark.parametrize("batch_size", [None, 12])
+@pytest.mark.parametrize("as_dataset", [False, True])
+def test_batches_larger_than_the_training_set(as_dataset, batch_size):
+    model = model_of(total_correlation="weighted", num_examples=11)
+    model.compile("sgd")
+    x = np.zeros((40, *SHAPE), "float32")
+    size = batch_size or 32
+    if as_dataset:
+        x, batch_size = tf.data.Dataset.from_tensor_slices(x).batch(size), None
+    with pytest.raises(ValueError, match=f"`num_examples`.* batches of {size}"):
+        model.fit(x, batch_size=batch_size)
+    assert model.step == 0
+
+
+def test_a_batch_of_the_whole_training_set():
+    model = model_of(total_correlation="stratified", num_examples=11)
+    model.compile("sgd")
+    x = np.zeros((11, *SHAPE), "float32")
+    model.fit(x, batch_size=20, verbose=0)
+    model.fit(x, batch_size=11, verbose=0)
+    assert model.step == 2
+
+
 @pytest.mark.parametrize(
     ("outputs", "activation", "message"),
     [(2, None, "logits"), (1, "sigmoid", "must be linear")],
