@@ -1,6 +1,7 @@
 """What the recipes of hierarchies share: settings, stages, numbers."""
 
 import dataclasses
+from typing import Literal
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from keras_vae import metrics
 from keras_vae import schedules
 from keras_vae import visualization
 from recipes import harness
+from recipes import optimizers
 
 MNIST = {
     "data": "mnist",
@@ -42,8 +44,9 @@ class Config(harness.Config):
         preset: What the other flags default to.
         latent_dims: Size of each level's latent variable, bottom first.
         units: Width of each level's networks, bottom first.
-        learning_rate: Of the first step; halved, then divided by 5 and 20,
-            after 60, 80 and 92 percent of the run.
+        learning_rate: Of the first step.
+        schedule: How it falls. steps: halved, then divided by 5 and 20, after
+            60, 80 and 92 percent of the run; cosine: to 0.
         adam_epsilon: Of Adam, added to the root of the second moment.
         warm_up: Part of the epochs in which the weight of the KL terms rises
             from 0 to 1.
@@ -65,6 +68,7 @@ class Config(harness.Config):
     latent_dims: tuple[int, ...] = (16, 8, 4)
     units: tuple[int, ...] = (64, 32, 16)
     learning_rate: float = 1e-3
+    schedule: Literal["steps", "cosine"] = "steps"
     adam_epsilon: float = 1e-7
     warm_up: float = 0.2
     free_bits: float = 0.0
@@ -96,6 +100,13 @@ def warm_up(config, data):
 
 
 def _adam(config, data):
+    if config.schedule == "cosine":
+        return optimizers.adam(
+            config.learning_rate,
+            config.epochs,
+            data,
+            epsilon=config.adam_epsilon,
+        )
     steps = config.epochs * data.steps_per_epoch
     rate = keras.optimizers.schedules.PiecewiseConstantDecay(
         [round(part * steps) for part in (0.6, 0.8, 0.92)],
@@ -105,9 +116,12 @@ def _adam(config, data):
 
 
 def _fine_tuning_adam(config, data):
-    steps = config.fine_tune_epochs * data.steps_per_epoch
-    rate = keras.optimizers.schedules.CosineDecay(config.fine_tune_rate, steps)
-    return keras.optimizers.Adam(rate, epsilon=config.adam_epsilon)
+    return optimizers.adam(
+        config.fine_tune_rate,
+        config.fine_tune_epochs,
+        data,
+        epsilon=config.adam_epsilon,
+    )
 
 
 def train(recipe, config, build, paper):
