@@ -7,18 +7,48 @@ import re
 from typing import Any
 
 from keras_vae.typing import PathLike
+from keras_vae.typing import Weight
 
 #: Names that become the name of a file: without folders, and not hidden.
 PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}"
 
 
-def positive_int(name: str, value: Any) -> int:
-    """Return `value` as an int, or raise if it is not a positive integer."""
+def positive_int(name: str, value: Any, at_least: int = 1) -> int:
+    """Return `value` as an int, or raise if it is not an integer so large."""
     if not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(
             f"`{name}` must be a positive integer. Received: {name}={value!r}"
         )
+    if value < at_least:
+        raise ValueError(
+            f"`{name}` must be at least {at_least}. Received: {name}={value}"
+        )
     return int(value)
+
+
+def positive(name: str, value: float) -> float:
+    """Return `value`, or raise if it is not a number above 0."""
+    if not value > 0:
+        raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+    return value
+
+
+def non_negative(name: str, value: Weight) -> Weight:
+    """Return `value`, or raise if it is a number below 0; schedules pass."""
+    if isinstance(value, (int, float)) and not value >= 0:
+        raise ValueError(
+            f"`{name}` must not be negative. Received: {name}={value}"
+        )
+    return value
+
+
+def proper_fraction(name: str, value: float) -> float:
+    """Return `value`, or raise if it is not in [0, 1)."""
+    if not 0.0 <= value < 1.0:
+        raise ValueError(
+            f"`{name}` must be in [0, 1). Received: {name}={value}"
+        )
+    return value
 
 
 def plain_name(name: str, value: Any) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from keras_vae.arguments import positive_int
 from keras_vae.datasets.arrays import Arrays
 from keras_vae.datasets.binarization import bernoulli
 from keras_vae.datasets.binarization import draw
@@ -108,11 +109,7 @@ def from_arrays(
     >>> x.shape, labels.shape
     (TensorShape([128, 8, 8, 1]), TensorShape([128]))
     """
-    if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
-        raise ValueError(
-            "`batch_size` must be a positive integer. "
-            f"Received: batch_size={batch_size!r}"
-        )
+    positive_int("batch_size", batch_size)
     if binarize not in (None, "static", "dynamic"):
         raise ValueError(
             '`binarize` must be None, "static" or "dynamic". '

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_vae.arguments import non_negative
+from keras_vae.arguments import proper_fraction
 from keras_vae.typing import Array
 
 
@@ -140,15 +142,8 @@ def harmonic_oscillator(
     Reference:
         Gregor, Papamakarios, Besse, Buesing, Weber, 2019, section 5.3.
     """
-    if noise < 0.0:
-        raise ValueError(
-            f"`noise` must not be negative. Received: noise={noise}"
-        )
-    if not 0.0 <= frequency_spread < 1.0:
-        raise ValueError(
-            "`frequency_spread` must be in [0, 1). "
-            f"Received: frequency_spread={frequency_spread}"
-        )
+    non_negative("noise", noise)
+    proper_fraction("frequency_spread", frequency_spread)
     draws = _uniform(seed, num, length, 3)
     f = frequency * (1.0 + frequency_spread * (2.0 * draws[:, 0] - 1.0))
     # NumPy freezes the streams of RandomState.

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_vae.arguments import PLAIN_NAME
+from keras_vae.arguments import proper_fraction
 from keras_vae.datasets.arrays import Arrays
 from keras_vae.npz import read_npz
 from keras_vae.typing import Array
@@ -68,11 +69,8 @@ def load_arrays(
     >>> arrays.x_test.shape, arrays.y_test.shape
     ((360, 8, 8, 1), (360,))
     """
-    if validation_fraction is not None and not 0 <= validation_fraction < 1:
-        raise ValueError(
-            "`validation_fraction` must be None or in [0, 1). "
-            f"Received: validation_fraction={validation_fraction!r}"
-        )
+    if validation_fraction is not None:
+        proper_fraction("validation_fraction", validation_fraction)
     source, data = _read(name, data_dir)
     if {"x_train", "x_test"} <= data.keys():
         splits = ["_train", "_test", *(["_valid"] if "x_valid" in data else [])]

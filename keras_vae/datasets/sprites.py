@@ -49,8 +49,7 @@ def sprites(
     >>> keras_vae.datasets.sprites(size=16).factor_sizes
     (3, 3, 4, 8, 8)
     """
-    if positive_int("size", size) < 8:
-        raise ValueError(f"`size` must be at least 8. Received: size={size}")
+    positive_int("size", size, at_least=8)
     sizes = (
         3,
         positive_int("num_scales", num_scales),

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_vae.arguments import positive_int
+from keras_vae.arguments import proper_fraction
 from keras_vae.evaluation.pca import rows
 from keras_vae.typing import Array
 
@@ -74,12 +75,7 @@ class LogisticPCA:
     ) -> None:
         self.num_components = positive_int("num_components", num_components)
         self.max_iter = positive_int("max_iter", max_iter)
-        if not 0.0 <= tolerance < 1.0:
-            raise ValueError(
-                "`tolerance` must be in [0, 1). "
-                f"Received: tolerance={tolerance}"
-            )
-        self.tolerance = tolerance
+        self.tolerance = proper_fraction("tolerance", tolerance)
         self.verbose = verbose
 
     def fit(self, x: Array) -> Self:

@@ -5,6 +5,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from keras_vae.arguments import positive_int
 from keras_vae.typing import Array
 
 
@@ -47,12 +48,7 @@ class ProbabilisticPCA:
     """
 
     def __init__(self, latent_dim: int) -> None:
-        if not isinstance(latent_dim, int) or latent_dim < 1:
-            raise ValueError(
-                "`latent_dim` must be a positive int. "
-                f"Received: latent_dim={latent_dim!r}"
-            )
-        self.latent_dim = latent_dim
+        self.latent_dim = positive_int("latent_dim", latent_dim)
 
     def fit(self, x: ArrayLike) -> Self:
         """Sets the parameters to those of maximum likelihood.

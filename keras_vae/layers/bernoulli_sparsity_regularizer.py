@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.arguments import non_negative
+from keras_vae.arguments import proper_fraction
 from keras_vae.losses import bernoulli_kl_divergence
 from keras_vae.typing import Shape
 from keras_vae.typing import TensorLike
@@ -64,15 +66,9 @@ class BernoulliSparsityRegularizer(keras.layers.Layer):
         super().__init__(**kwargs)
         if not 0.0 < rho < 1.0:
             raise ValueError(f"`rho` must be in (0, 1). Received: rho={rho}")
-        if not beta >= 0.0:
-            raise ValueError(
-                f"`beta` must not be negative. Received: beta={beta}"
-            )
-        if momentum is not None and not 0.0 <= momentum < 1.0:
-            raise ValueError(
-                "`momentum` must be None or in [0, 1). "
-                f"Received: momentum={momentum}"
-            )
+        non_negative("beta", beta)
+        if momentum is not None:
+            proper_fraction("momentum", momentum)
         if not 0.0 < epsilon < 0.5:
             raise ValueError(
                 f"`epsilon` must be in (0, 0.5). Received: epsilon={epsilon}"

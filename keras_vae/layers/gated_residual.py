@@ -5,6 +5,7 @@ import keras
 import tensorflow as tf
 
 from keras_vae.arguments import positive_int
+from keras_vae.arguments import proper_fraction
 from keras_vae.layers.causal_conv2d import CausalConv2D
 from keras_vae.layers.masking_noise import MaskingNoise
 from keras_vae.typing import Scalar
@@ -76,11 +77,7 @@ class GatedResidual(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.causal = causal
         self.anchor = anchor
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(
-                f"`dropout` must be in [0, 1). Received: dropout={dropout}"
-            )
-        self.dropout = dropout
+        self.dropout = proper_fraction("dropout", dropout)
         self.seed = seed
         self._masking = MaskingNoise(dropout, seed, dtype=self.dtype_policy)
         self._first = self._convolution(self.filters, "glorot_uniform", "first")

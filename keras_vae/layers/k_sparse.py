@@ -5,6 +5,7 @@ from typing import Self
 import keras
 import tensorflow as tf
 
+from keras_vae.arguments import positive
 from keras_vae.typing import Shape
 from keras_vae.typing import TensorLike
 
@@ -70,11 +71,7 @@ class KSparse(keras.layers.Layer):
             )
         if not callable(k) and k < 1:
             raise ValueError(f"`k` must be at least 1. Received: k={k}")
-        if not inference_alpha > 0:
-            raise ValueError(
-                "`inference_alpha` must be positive. "
-                f"Received: inference_alpha={inference_alpha}"
-            )
+        positive("inference_alpha", inference_alpha)
         self.k = k if callable(k) else int(k)
         self.inference_alpha = inference_alpha
         self.step: keras.Variable = None

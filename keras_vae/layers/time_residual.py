@@ -5,6 +5,7 @@ import keras
 import tensorflow as tf
 
 from keras_vae.arguments import positive_int
+from keras_vae.arguments import proper_fraction
 from keras_vae.layers.masking_noise import MaskingNoise
 from keras_vae.random import spawn_seeds
 from keras_vae.typing import Shape
@@ -64,11 +65,7 @@ class TimeResidual(keras.layers.Layer):
         super().__init__(**kwargs)
         self.filters = positive_int("filters", filters)
         self.num_groups = positive_int("num_groups", num_groups)
-        if not 0.0 <= dropout < 1.0:
-            raise ValueError(
-                f"`dropout` must be in [0, 1). Received: dropout={dropout}"
-            )
-        self.dropout = dropout
+        self.dropout = proper_fraction("dropout", dropout)
         self.seed = seed
         self._masking = MaskingNoise(dropout, seed, dtype=self.dtype_policy)
         # Moments in half precision would be too rough.

@@ -6,7 +6,10 @@ import keras
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.arguments import non_negative
+from keras_vae.arguments import positive
 from keras_vae.arguments import positive_int
+from keras_vae.arguments import proper_fraction
 from keras_vae.layers.codebook import Codebook
 from keras_vae.metrics.codebook_usage import CodebookUsage
 from keras_vae.typing import Shape
@@ -124,35 +127,20 @@ class VectorQuantizer(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if positive_int("num_embeddings", num_embeddings) < 2:
-            raise ValueError(
-                "`num_embeddings` must be at least 2. "
-                f"Received: num_embeddings={num_embeddings}"
-            )
-        if not commitment_weight >= 0.0:
-            raise ValueError(
-                "`commitment_weight` must not be negative. "
-                f"Received: commitment_weight={commitment_weight}"
-            )
+        positive_int("num_embeddings", num_embeddings, at_least=2)
+        non_negative("commitment_weight", commitment_weight)
         if ema_decay is not None and not 0.0 < ema_decay < 1.0:
             raise ValueError(
                 "`ema_decay` must be None or in (0, 1). "
                 f"Received: ema_decay={ema_decay}"
             )
-        if not epsilon > 0.0:
-            raise ValueError(
-                f"`epsilon` must be positive. Received: epsilon={epsilon}"
-            )
+        positive("epsilon", epsilon)
         if not isinstance(init_batches, int) or init_batches < 0:
             raise ValueError(
                 "`init_batches` must be an int, at least 0. "
                 f"Received: init_batches={init_batches!r}"
             )
-        if not 0.0 <= dead_threshold < 1.0:
-            raise ValueError(
-                "`dead_threshold` must be in [0, 1). "
-                f"Received: dead_threshold={dead_threshold}"
-            )
+        proper_fraction("dead_threshold", dead_threshold)
         if metric not in _METRICS:
             raise ValueError(
                 f"`metric` must be one of {list(_METRICS)}. "

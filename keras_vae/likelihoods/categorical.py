@@ -5,6 +5,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import positive_int
 from keras_vae.likelihoods.grid import validate_levels
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.typing import Array
@@ -48,12 +49,7 @@ class Categorical(Likelihood):
 
     def __init__(self, num_levels: int = 256, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if num_levels < 2:
-            raise ValueError(
-                "`num_levels` must be at least 2. "
-                f"Received: num_levels={num_levels}"
-            )
-        self.num_levels = num_levels
+        self.num_levels = positive_int("num_levels", num_levels, at_least=2)
 
     def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:
         return (*event_shape[:-1], event_shape[-1] * self.num_levels)

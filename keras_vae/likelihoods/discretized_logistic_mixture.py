@@ -5,6 +5,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import positive_int
 from keras_vae.likelihoods.grid import validate_levels
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.likelihoods.logistic_mixture import LogisticMixture
@@ -64,18 +65,8 @@ class DiscretizedLogisticMixture(Likelihood):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if num_components < 1:
-            raise ValueError(
-                "`num_components` must be at least 1. "
-                f"Received: num_components={num_components}"
-            )
-        if num_levels < 2:
-            raise ValueError(
-                "`num_levels` must be at least 2. "
-                f"Received: num_levels={num_levels}"
-            )
-        self.num_components = num_components
-        self.num_levels = num_levels
+        self.num_components = positive_int("num_components", num_components)
+        self.num_levels = positive_int("num_levels", num_levels, at_least=2)
         self.min_log_scale = min_log_scale
 
     def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:

@@ -6,6 +6,8 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
+from keras_vae.arguments import positive
+from keras_vae.arguments import proper_fraction
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.typing import Shape
 from keras_vae.typing import TensorLike
@@ -68,17 +70,9 @@ class Normal(Likelihood):
                 "`scale` must be a positive number or one of "
                 f"{list(_SCALES)}. Received: scale={scale!r}"
             )
-        if not 0.0 <= momentum < 1.0:
-            raise ValueError(
-                f"`momentum` must be in [0, 1). Received: momentum={momentum}"
-            )
-        if min_scale <= 0:
-            raise ValueError(
-                f"`min_scale` must be positive. Received: min_scale={min_scale}"
-            )
         self.scale = scale
-        self.momentum = momentum
-        self.min_scale = min_scale
+        self.momentum = proper_fraction("momentum", momentum)
+        self.min_scale = positive("min_scale", min_scale)
 
     def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:
         if self.scale != "predicted":

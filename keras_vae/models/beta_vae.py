@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from keras_vae import data_checks
 from keras_vae import random
+from keras_vae.arguments import non_negative
 from keras_vae.arguments import positive_int
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
@@ -134,12 +135,12 @@ class BetaVAE(VAE):
             self._declare_total_correlation()
 
     def _declare_capacity(self):
-        _check_not_negative("capacity", self.capacity)
-        _check_not_negative("gamma", self.gamma)
+        non_negative("capacity", self.capacity)
+        non_negative("gamma", self.gamma)
         self.add_term("capacity_loss", self.gamma)
 
     def _declare_total_correlation(self):
-        _check_not_negative("beta", self.beta)
+        non_negative("beta", self.beta)
         if self.num_samples != 1 or self.objective != "elbo":
             raise ValueError(
                 "`total_correlation` is of one sample and of the ELBO. "
@@ -262,13 +263,6 @@ class BetaVAE(VAE):
             "total_correlation_loss": real[:, 0],
             "discriminator_loss": loss[:, 0],
         }
-
-
-def _check_not_negative(name, value):
-    if isinstance(value, (int, float)) and not value >= 0.0:
-        raise ValueError(
-            f"`{name}` must not be negative. Received: {name}={value}"
-        )
 
 
 def _check_kind(total_correlation, capacity):

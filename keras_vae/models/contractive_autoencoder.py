@@ -5,12 +5,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.arguments import non_negative
+from keras_vae.arguments import positive
 from keras_vae.arguments import positive_int
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.losses.jacobian import rademacher
 from keras_vae.models import jacobian
 from keras_vae.models.autoencoder import Autoencoder
-from keras_vae.models.batching import BatchFunctions
 from keras_vae.typing import Array
 from keras_vae.typing import Network
 from keras_vae.typing import Shape
@@ -106,13 +107,9 @@ class ContractiveAutoencoder(Autoencoder):
                 f"`method` must be one of {list(jacobian.METHODS)}. "
                 f"Received: method={method!r}"
             )
-        _check_weight("weight", weight)
-        _check_weight("second_order_weight", second_order_weight)
-        if second_order_stddev <= 0.0:
-            raise ValueError(
-                "`second_order_stddev` must be positive. "
-                f"Received: second_order_stddev={second_order_stddev}"
-            )
+        non_negative("weight", weight)
+        non_negative("second_order_weight", second_order_weight)
+        positive("second_order_stddev", second_order_stddev)
         self.weight = weight
         self.method = method
         self.num_probes = positive_int("num_probes", num_probes)
@@ -125,7 +122,6 @@ class ContractiveAutoencoder(Autoencoder):
         if second_order_weight != 0.0:
             self.add_term("second_order_loss", second_order_weight)
         self._jacobian: jacobian.Jacobian = None  # type: ignore[assignment]
-        self._batches = BatchFunctions(self.distribute_strategy)
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
@@ -192,10 +188,3 @@ class ContractiveAutoencoder(Autoencoder):
             return tf.sqrt(factors.squared_norm())
 
         return self._batches.map("jacobian_norm", norm, x, batch_size)
-
-
-def _check_weight(name, weight):
-    if isinstance(weight, (int, float)) and not weight >= 0.0:
-        raise ValueError(
-            f"`{name}` must not be negative. Received: {name}={weight}"
-        )

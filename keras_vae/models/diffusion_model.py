@@ -181,11 +181,7 @@ class DiffusionModel(TermModel):
                     f"`{name}` must be one of {list(choices)}. "
                     f"Received: {name}={getattr(self, name)!r}"
                 )
-        if positive_int("num_levels", self.num_levels) < 2:
-            raise ValueError(
-                "`num_levels` must be at least 2. "
-                f"Received: num_levels={self.num_levels}"
-            )
+        positive_int("num_levels", self.num_levels, at_least=2)
 
     def build(self, input_shape: Shape) -> None:
         event_shape = tuple(input_shape)[1:]

@@ -10,6 +10,8 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae import data_checks
 from keras_vae import random
+from keras_vae.arguments import non_negative
+from keras_vae.arguments import positive_int
 from keras_vae.models.base import TermModel
 from keras_vae.typing import Array
 from keras_vae.typing import ExportSignature
@@ -93,22 +95,14 @@ class GaussianMixture(TermModel):
         variance_floor: float = 1e-6,
         **kwargs: Any,
     ) -> None:
-        for name, value in (("num_components", num_components), ("dim", dim)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive int. "
-                    f"Received: {name}={value!r}"
-                )
+        positive_int("num_components", num_components)
+        positive_int("dim", dim)
         if covariance_type not in _COVARIANCE_TYPES:
             raise ValueError(
                 f"`covariance_type` must be one of {list(_COVARIANCE_TYPES)}. "
                 f"Received: covariance_type={covariance_type!r}"
             )
-        if variance_floor < 0:
-            raise ValueError(
-                "`variance_floor` must not be negative. "
-                f"Received: variance_floor={variance_floor}"
-            )
+        non_negative("variance_floor", variance_floor)
         if not trainable and (means is None or covariances is None):
             raise ValueError(
                 "A mixture that is not learnt must be known: give `means` "

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
+from keras_vae.arguments import non_negative
 from keras_vae.arguments import positive_int
 from keras_vae.layers.normal_head import NormalHead
 from keras_vae.likelihoods.likelihood import Likelihood
@@ -687,15 +688,13 @@ def _check_lengths(num_levels, encoders, generators):
 
 
 def _check_objective(beta, num_importance_samples, free_bits):
-    constant = isinstance(beta, (int, float))
-    if constant and beta < 0:
-        raise ValueError(f"`beta` must not be negative. Received: beta={beta}")
+    non_negative("beta", beta)
     if not isinstance(free_bits, (int, float)) or free_bits < 0:
         raise ValueError(
             "`free_bits` must be a number that is not negative. "
             f"Received: free_bits={free_bits!r}"
         )
-    plain = constant and beta == 1.0 and free_bits == 0.0
+    plain = beta == 1.0 and free_bits == 0.0
     if num_importance_samples != 1 and not plain:
         raise ValueError(
             "An importance-weighted bound has no KL to weigh: with "

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_vae import random
+from keras_vae.arguments import positive_int
 from keras_vae.typing import Array
 from keras_vae.typing import ExportSignature
 from keras_vae.typing import Seed
@@ -65,11 +66,7 @@ class ImportanceWeighted:
         Reference:
             Burda, Grosse, Salakhutdinov, 2016, equation 8 and section 5.
         """
-        if num_samples < 1:
-            raise ValueError(
-                "`num_samples` must be at least 1. "
-                f"Received: num_samples={num_samples}"
-            )
+        positive_int("num_samples", num_samples)
         x = self.exact_data(x)
 
         def log_prob(rows, index, num_samples, seed):

@@ -9,6 +9,7 @@ from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from keras_vae import likelihoods
 from keras_vae import random
+from keras_vae.arguments import non_negative
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
 from keras_vae.layers.cache import write
@@ -167,7 +168,7 @@ class PixelSNAIL(TermModel):
     def _make_inputs(self):
         """Checks the arguments that say what the data are."""
         if self.likelihood is None:
-            _check_num_codes("num_embeddings", self.num_embeddings)
+            positive_int("num_embeddings", self.num_embeddings, at_least=2)
             inputs = [Input("indices", self.shape, self.num_embeddings)]
         else:
             if self.num_embeddings is not None:
@@ -206,7 +207,7 @@ class PixelSNAIL(TermModel):
             )
         if self.condition_embeddings is not None:
             num_codes = self.condition_embeddings
-        _check_num_codes("condition_embeddings", num_codes)
+        positive_int("condition_embeddings", num_codes, at_least=2)
         shape = self.condition_shape or size
         if any(large % small for large, small in zip(size, shape)):
             raise ValueError(
@@ -530,11 +531,7 @@ class PixelSNAIL(TermModel):
         return functions[jit_compile]
 
     def _check_temperature(self, temperature):
-        if temperature < 0:
-            raise ValueError(
-                "`temperature` must not be negative. "
-                f"Received: temperature={temperature}"
-            )
+        non_negative("temperature", temperature)
         if self.likelihood is not None and temperature != 1:
             raise ValueError(
                 "Samples of images have `temperature` 1. "
@@ -664,10 +661,3 @@ class _Functions:
 
     def __init__(self):
         self.by_jit = {}
-
-
-def _check_num_codes(name, value):
-    if positive_int(name, value) < 2:
-        raise ValueError(
-            f"`{name}` must be at least 2. Received: {name}={value}"
-        )

@@ -4,6 +4,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_vae.arguments import non_negative
 from keras_vae.layers.bernoulli_sparsity_regularizer import (
     BernoulliSparsityRegularizer,
 )
@@ -81,10 +82,7 @@ class SparseAutoencoder(Autoencoder):
                 "`layers` must be None or a list of names of layers. "
                 f"Received: layers={layers!r}"
             )
-        if isinstance(beta, (int, float)) and not beta >= 0.0:
-            raise ValueError(
-                f"`beta` must not be negative. Received: beta={beta}"
-            )
+        non_negative("beta", beta)
         self.rho = rho
         self.beta = beta
         self.sparse_layers = None if layers is None else list(layers)

@@ -10,6 +10,8 @@ from tensorflow_probability import distributions as tfd
 from keras_vae import posteriors
 from keras_vae import priors
 from keras_vae import random
+from keras_vae.arguments import non_negative
+from keras_vae.arguments import positive_int
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.losses import importance_weighted_bound
 from keras_vae.models import architecture
@@ -103,15 +105,8 @@ class VAE(ImportanceWeighted, EncoderDecoder):
                 "The IWAE objective has no KL to weigh: `beta` must be 1. "
                 f"Received: beta={beta!r}"
             )
-        if not isinstance(num_samples, int) or num_samples < 1:
-            raise ValueError(
-                "`num_samples` must be a positive int. "
-                f"Received: num_samples={num_samples!r}"
-            )
-        if isinstance(beta, (int, float)) and beta < 0:
-            raise ValueError(
-                f"`beta` must not be negative. Received: beta={beta}"
-            )
+        positive_int("num_samples", num_samples)
+        non_negative("beta", beta)
         super().__init__(encoder, decoder, likelihood, **kwargs)
         self.latent_dim = latent_dim
         self.prior = priors.get(prior)

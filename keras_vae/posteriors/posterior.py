@@ -5,6 +5,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import positive_int
 from keras_vae.random import Noise
 from keras_vae.typing import Initializer
 from keras_vae.typing import Scalar
@@ -33,12 +34,7 @@ class Posterior(keras.layers.Layer):
     ) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        if not isinstance(latent_dim, int) or latent_dim < 1:
-            raise ValueError(
-                "`latent_dim` must be a positive int. "
-                f"Received: latent_dim={latent_dim!r}"
-            )
-        self.latent_dim = latent_dim
+        self.latent_dim = positive_int("latent_dim", latent_dim)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.head = keras.layers.Dense(
             self.params_size,

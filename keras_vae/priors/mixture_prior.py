@@ -5,6 +5,8 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import positive
+from keras_vae.arguments import positive_int
 from keras_vae.priors.prior import Prior
 from keras_vae.typing import Shape
 
@@ -44,17 +46,8 @@ class MixturePrior(Prior):
         self, num_components: int, spread: float = 1.0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if num_components < 1:
-            raise ValueError(
-                "`num_components` must be at least 1. "
-                f"Received: num_components={num_components}"
-            )
-        if spread <= 0:
-            raise ValueError(
-                f"`spread` must be positive. Received: spread={spread}"
-            )
-        self.num_components = num_components
-        self.spread = spread
+        self.num_components = positive_int("num_components", num_components)
+        self.spread = positive("spread", spread)
 
     def build(self, z_shape: Shape, encode_shape: Shape | None = None) -> None:
         super().build(z_shape, encode_shape)

@@ -5,6 +5,7 @@ import keras
 import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
+from keras_vae.arguments import positive_int
 from keras_vae.priors.prior import Prior
 from keras_vae.typing import Activation
 from keras_vae.typing import Shape
@@ -53,12 +54,7 @@ class VampPrior(Prior):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if num_components < 1:
-            raise ValueError(
-                "`num_components` must be at least 1. "
-                f"Received: num_components={num_components}"
-            )
-        self.num_components = num_components
+        self.num_components = positive_int("num_components", num_components)
         self.activation = keras.activations.get(activation)
 
     def build(self, z_shape: Shape, encode_shape: Shape | None = None) -> None:

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_vae.arguments import positive
 from keras_vae.typing import Scalar
 
 
@@ -43,11 +44,9 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
         end: float = 1.0,
     ) -> None:
         super().__init__()
-        for name, value in (("steps", steps), ("cycles", cycles)):
-            if value is not None and not value > 0:
-                raise ValueError(
-                    f"`{name}` must be positive. Received: {name}={value}"
-                )
+        positive("steps", steps)
+        if cycles is not None:
+            positive("cycles", cycles)
         if not 0.0 < rising <= 1.0:
             raise ValueError(
                 f"`rising` must be in (0, 1]. Received: rising={rising}"

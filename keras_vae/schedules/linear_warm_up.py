@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_vae.arguments import positive
 from keras_vae.typing import Scalar
 
 
@@ -34,11 +35,7 @@ class LinearWarmUp(keras.optimizers.schedules.LearningRateSchedule):
         self, steps: int, start: float = 0.0, end: float = 1.0
     ) -> None:
         super().__init__()
-        if steps <= 0:
-            raise ValueError(
-                f"`steps` must be a positive number. Received: steps={steps}"
-            )
-        self.steps = steps
+        self.steps = positive("steps", steps)
         self.start = start
         self.end = end
 

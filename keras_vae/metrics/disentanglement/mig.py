@@ -81,10 +81,7 @@ def mutual_information(
     """
     from sklearn.metrics import mutual_info_score
 
-    if positive_int("num_bins", num_bins) < 2:
-        raise ValueError(
-            f"`num_bins` must be at least 2. Received: num_bins={num_bins}"
-        )
+    positive_int("num_bins", num_bins, at_least=2)
     bins = [_bins(unit, num_bins) for unit in checked(codes).T]
     return np.array(
         [[mutual_info_score(v, b) for v in np.asarray(factors).T] for b in bins]
