@@ -49,6 +49,15 @@ def check_target(x: Any, y: Any) -> None:
         )
 
 
+def check_no_target(model: keras.Model, y: Any) -> None:
+    """There is no y: the model is of the distribution of x alone."""
+    if y is not None:
+        raise ValueError(
+            f"{type(model).__name__} is fitted to `x` alone, without a "
+            f"target. Received: y of shape {np.shape(y)}"
+        )
+
+
 def check_finite(array: Array, argument: str) -> None:
     """No NaN and no infinity in a float array."""
     if np.issubdtype(array.dtype, np.floating):
@@ -60,10 +69,11 @@ def check_finite(array: Array, argument: str) -> None:
             )
 
 
-def check_dtype(array: Array, argument: str) -> None:
-    """Floats; integers would be truncated or scaled silently elsewhere."""
+def check_floats(array: Array, argument: str) -> None:
+    """Finite floats; integers would be truncated or scaled silently."""
     if not np.issubdtype(array.dtype, np.floating):
         raise ValueError(
             f"`{argument}` must be an array of floats (divide 8-bit images by "
             f"255). Received: {argument} of dtype {array.dtype}"
         )
+    check_finite(array, argument)

@@ -116,6 +116,5 @@ def rows(x: ArrayLike, argument: str) -> Array:
             f"`{argument}` must hold at least one example. "
             f"Received: {argument} of shape {x.shape}"
         )
-    data_checks.check_dtype(x, argument)
-    data_checks.check_finite(x, argument)
+    data_checks.check_floats(x, argument)
     return x.reshape(len(x), -1)

@@ -100,8 +100,7 @@ class Likelihood(keras.layers.Layer):
 
     def validate(self, x: Array, argument: str = "x") -> None:
         """Raises a ValueError if the array `x` is not in the support."""
-        data_checks.check_dtype(x, argument)
-        data_checks.check_finite(x, argument)
+        data_checks.check_floats(x, argument)
 
     def validate_exact(self, x: Array, argument: str = "x") -> None:
         """As `validate`, for uses where log p(x) itself is reported."""

@@ -1,6 +1,7 @@
 """Whether an encoder, a decoder and a likelihood fit together."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -95,6 +96,13 @@ def check_logits(argument: str, network: Network) -> None:
             f"`{argument}` must give logits: its last layer must be linear. "
             f"Received: {argument} that ends in activation {activation!r}"
         )
+
+
+def build(layer: keras.layers.Layer, input_shape: Any) -> Any:
+    """Builds a layer where it is not built; returns its output shape."""
+    if not layer.built:
+        layer.build(input_shape)
+    return layer.compute_output_shape(input_shape)
 
 
 def event_shape(encoder: Network) -> tuple[int, ...] | None:

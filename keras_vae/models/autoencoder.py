@@ -88,9 +88,5 @@ class Autoencoder(EncoderDecoder):
         """The layers that make the code, applied to x in this order."""
         return [self.encoder]
 
-    def latent_shape(self) -> tuple[int, ...]:
-        shape = self.encoder.compute_output_shape((None, *self.event_shape))
-        return tuple(shape)[1:]
-
     def encode(self, x: TensorLike) -> tf.Tensor:
         return tf.cast(self.code(self.ensure_built(x)), "float32")

@@ -26,6 +26,7 @@ class CompiledFunctions:
         function: Callable[..., Any],
         specs: Sequence[tf.TensorSpec],
         arguments: Sequence[tf.Tensor],
+        jit_compile: bool | None = None,
     ) -> Any:
         """`function(*arguments)`, in one graph for all calls.
 
@@ -36,9 +37,12 @@ class CompiledFunctions:
             function: callable of tensors.
             specs: list of `tf.TensorSpec`, of the arguments.
             arguments: list of tensors.
+            jit_compile: as of `tf.function`.
         """
         if not tf.executing_eagerly():
             return function(*arguments)
         if name not in self._by_name:
-            self._by_name[name] = tf.function(function, specs)
+            self._by_name[name] = tf.function(
+                function, specs, jit_compile=jit_compile
+            )
         return self._by_name[name](*arguments)

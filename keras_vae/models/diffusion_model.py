@@ -211,18 +211,13 @@ class DiffusionModel(TermModel):
         return self._event_shape
 
     def check_data(self, x: Any, y: Any = None) -> None:
-        if y is not None:
-            raise ValueError(
-                "A diffusion model is fitted to `x` alone, without a target. "
-                f"Received: y of shape {np.shape(y)}"
-            )
+        data_checks.check_no_target(self, y)
         if self._event_shape not in (None, x.shape[1:]):
             raise ValueError(
                 f"`x` must have shape (batch, *{self._event_shape}), as the "
                 f"network. Received: x of shape {x.shape}"
             )
-        data_checks.check_dtype(x, "x")
-        data_checks.check_finite(x, "x")
+        data_checks.check_floats(x, "x")
         if self.likelihood == "discretized":
             validate_levels(x, self.num_levels, "x", "discretized normal")
 

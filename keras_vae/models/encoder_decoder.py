@@ -41,21 +41,19 @@ class EncoderDecoder(LikelihoodModel):
 
     def latent_shape(self) -> tuple[int, ...]:
         """Shape of one code; known once the model is built."""
-        raise NotImplementedError
+        shape = self.encoder.compute_output_shape((None, *self.event_shape))
+        return tuple(shape)[1:]
 
     def known_event_shape(self) -> tuple[int, ...] | None:
         return architecture.event_shape(self.encoder)
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
-        batch_shape = (None, *self.event_shape)
-        if not self.encoder.built:
-            self.encoder.build(batch_shape)
-        features_shape = self.encoder.compute_output_shape(batch_shape)
+        features_shape = architecture.build(
+            self.encoder, (None, *self.event_shape)
+        )
         latent_shape = self.build_latent(features_shape)
-        if not self.decoder.built:
-            self.decoder.build(latent_shape)
-        self.build_likelihood(self.decoder.compute_output_shape(latent_shape))
+        self.build_likelihood(architecture.build(self.decoder, latent_shape))
         self.build_groups()
 
     def build_latent(self, features_shape: Shape) -> Shape:

@@ -316,14 +316,9 @@ class GaussianMixture(TermModel):
     # === Objective ===
 
     def check_data(self, x: Any, y: Any = None) -> None:
-        if y is not None:
-            raise ValueError(
-                "A mixture is fitted to `x` alone, without a target. "
-                f"Received: y of shape {np.shape(y)}"
-            )
+        data_checks.check_no_target(self, y)
         self._check_shape(x)
-        data_checks.check_dtype(x, "x")
-        data_checks.check_finite(x, "x")
+        data_checks.check_floats(x, "x")
 
     def _check_shape(self, x):
         if len(x.shape) != 2 or x.shape[1] != self.dim:

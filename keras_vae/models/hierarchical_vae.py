@@ -6,8 +6,8 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae.models import markov_chain
 from keras_vae.models.hierarchy import Hierarchy
-from keras_vae.models.hierarchy import tile
 from keras_vae.models.markov_chain import Level
+from keras_vae.models.sample_axis import tile
 from keras_vae.random import Noise
 from keras_vae.typing import Scalar
 from keras_vae.typing import Shape

@@ -21,6 +21,7 @@ from keras_vae.models import markov_chain
 from keras_vae.models.importance_weighted import ImportanceWeighted
 from keras_vae.models.likelihood_model import LikelihoodModel
 from keras_vae.models.markov_chain import Level
+from keras_vae.models.sample_axis import by_sample
 from keras_vae.random import Noise
 from keras_vae.random import spawn_seeds
 from keras_vae.typing import Array
@@ -178,10 +179,8 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
                 level,
             )
         _check_input("decoder", self.decoder, latent_shapes[0])
-        if not self.decoder.built:
-            self.decoder.build(latent_shapes[0])
         self.build_likelihood(
-            self.decoder.compute_output_shape(latent_shapes[0])
+            architecture.build(self.decoder, latent_shapes[0])
         )
 
     def build_conditional(
@@ -194,9 +193,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
     ) -> Shape:
         """Builds a network and its head; the shape of the features."""
         _check_input(name, network, shape)
-        if not network.built:
-            network.build(shape)
-        features = network.compute_output_shape(shape)
+        features = architecture.build(network, shape)
         if head is None:
             expected = (None, *self.latent_shapes()[level])
             if any(tuple(moment) != expected for moment in features):
@@ -653,21 +650,6 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
             "encode": (encode, [x]),
             "decode": (decode, [z]),
         } | self.sampling_signatures()
-
-
-def by_sample(values: tf.Tensor, num_samples: Scalar) -> tf.Tensor:
-    """(num_samples * batch, ...) to (num_samples, batch, ...)."""
-    shape = tf.shape(values)
-    leading = [num_samples, shape[0] // num_samples]
-    reshaped = tf.reshape(values, tf.concat([leading, shape[1:]], axis=0))
-    count = num_samples if isinstance(num_samples, int) else None
-    return tf.ensure_shape(reshaped, [count, None, *values.shape[1:]])
-
-
-def tile(values: tf.Tensor, num_samples: Scalar) -> tf.Tensor:
-    """The rows of `values`, all, `num_samples` times."""
-    multiples = [num_samples] + [1] * (values.shape.rank - 1)
-    return tf.tile(values, multiples)
 
 
 def _check_lengths(num_levels, encoders, generators):

@@ -8,8 +8,8 @@ from keras_vae.layers.precision_weighted_merge import PrecisionWeightedMerge
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import markov_chain
 from keras_vae.models.hierarchy import Hierarchy
-from keras_vae.models.hierarchy import tile
 from keras_vae.models.markov_chain import Level
+from keras_vae.models.sample_axis import tile
 from keras_vae.random import Noise
 from keras_vae.typing import Network
 from keras_vae.typing import Scalar

@@ -81,8 +81,7 @@ class LikelihoodModel(TermModel):
     def check_data(self, x: Any, y: Any = None) -> None:
         data_checks.check_target(x, y)
         _check_shape(x.shape, self._event_shape or self.known_event_shape())
-        data_checks.check_dtype(x, "x")
-        data_checks.check_finite(x, "x")
+        data_checks.check_floats(x, "x")
         if y is None:
             self.likelihood.validate(x, "x")
         else:

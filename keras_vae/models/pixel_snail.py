@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.config import is_op_determinism_enabled
 
+from keras_vae import data_checks
 from keras_vae import likelihoods
 from keras_vae import random
 from keras_vae.arguments import non_negative
@@ -18,6 +19,7 @@ from keras_vae.layers.gated_residual import GatedResidual
 from keras_vae.layers.pixel_snail_block import PixelSNAILBlock
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models.base import TermModel
+from keras_vae.models.compiled_functions import CompiledFunctions
 from keras_vae.models.pixel_snail_inputs import Input
 from keras_vae.models.pixel_snail_inputs import by_name
 from keras_vae.models.pixel_snail_inputs import is_concrete
@@ -162,7 +164,7 @@ class PixelSNAIL(TermModel):
             self.add_term("nats_per_code", weight=0.0)
         elif self.likelihood.discrete:
             self.add_term("bits_per_dim", weight=0.0)
-        self._functions = _Functions()
+        self._functions = CompiledFunctions()
         self.build((None, *self.shape))
 
     def _make_inputs(self):
@@ -394,11 +396,7 @@ class PixelSNAIL(TermModel):
     # === Objective ===
 
     def check_data(self, x: Any, y: Any = None) -> None:
-        if y is not None:
-            raise ValueError(
-                "The model is fitted to `x` alone, without a target. "
-                f"Received: y of shape {np.shape(y)}"
-            )
+        data_checks.check_no_target(self, y)
         x = by_name(self._inputs, x)
         for item in self._inputs:
             item.check(x[item.name])
@@ -505,30 +503,24 @@ class PixelSNAIL(TermModel):
             tf.cast(temperature, "float32"),
             *(repeated(i, given[i.name], num) for i in self._inputs[1:]),
         ]
-        if not eager:
-            return self._sample(*arguments)
         if jit_compile == "auto":
-            jit_compile = self._is_worth_xla(num)
-        return self._compiled_sample(jit_compile)(*arguments)
+            xla = eager and self._is_worth_xla(num)
+        else:
+            xla = bool(jit_compile)
+        specs = [
+            *_SAMPLE_SPECS,
+            tf.TensorSpec((), "float32"),
+            *(item.spec() for item in self._inputs[1:]),
+        ]
+        return self._functions.run(
+            f"sample, XLA {xla}", self._sample, specs, arguments, xla
+        )
 
     def _is_worth_xla(self, num):
         positions = num * math.prod(self.shape[:2])
         return positions >= _POSITIONS_WORTH_XLA and not (
             self._in_strategy or is_op_determinism_enabled()
         )
-
-    def _compiled_sample(self, jit_compile):
-        functions = self._functions.by_jit
-        if jit_compile not in functions:
-            specs = [
-                *_SAMPLE_SPECS,
-                tf.TensorSpec((), "float32"),
-                *(item.spec() for item in self._inputs[1:]),
-            ]
-            functions[jit_compile] = tf.function(
-                self._sample, specs, jit_compile=jit_compile
-            )
-        return functions[jit_compile]
 
     def _check_temperature(self, temperature):
         non_negative("temperature", temperature)
@@ -651,13 +643,3 @@ class PixelSNAIL(TermModel):
             "serving_default": (sample, [*_SAMPLE_SPECS, *inputs[1:]]),
             "log_prob": (log_prob, inputs),
         }
-
-
-class _Functions:
-    """Compiled functions, so that they are traced once.
-
-    A plain object: Keras and TensorFlow would track a dict of functions.
-    """
-
-    def __init__(self):
-        self.by_jit = {}

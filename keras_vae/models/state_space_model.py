@@ -132,9 +132,7 @@ class StateSpaceModel(TermModel):
         if self.preprocessor is not None and not self.preprocessor.built:
             self.preprocessor.build(step)
         features = (None, None, self._features_size())
-        if not self.belief_network.built:
-            self.belief_network.build(features)
-        belief = self.belief_network.compute_output_shape(features)[0][-1]
+        belief = architecture.build(self.belief_network, features)[0][-1]
         state = sum(self.latent_dims)
         above = [*self.latent_dims[1:], 0]
         for kind, width in self.block_widths(belief, state).items():
@@ -147,9 +145,7 @@ class StateSpaceModel(TermModel):
                 f"`decoder` must take states of shape ({state},), all levels "
                 f"concatenated. Received: decoder for {tuple(known)}"
             )
-        if not self.decoder.built:
-            self.decoder.build((None, state))
-        params = self.decoder.compute_output_shape((None, state))
+        params = architecture.build(self.decoder, (None, state))
         architecture.check_params(
             tuple(params)[1:], self._event_shape, self.likelihood
         )
@@ -157,11 +153,7 @@ class StateSpaceModel(TermModel):
             self.likelihood.build(tuple(params))
 
     def check_data(self, x: Any, y: Any = None) -> None:
-        if y is not None:
-            raise ValueError(
-                f"{type(self).__name__} is fitted to `x` alone, without a "
-                f"target. Received: y of shape {np.shape(y)}"
-            )
+        data_checks.check_no_target(self, y)
         x, mask = _parts(x)
         if x.ndim < 3:
             raise ValueError(
@@ -173,8 +165,7 @@ class StateSpaceModel(TermModel):
                 f"`x` must have steps of shape {self._event_shape}. "
                 f"Received: x of shape {x.shape}"
             )
-        data_checks.check_dtype(x, "x")
-        data_checks.check_finite(x, "x")
+        data_checks.check_floats(x, "x")
         lengths = np.full(len(x), x.shape[1])
         if mask is not None:
             lengths = _checked_lengths(mask, x)

@@ -12,8 +12,8 @@ from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import markov_chain
-from keras_vae.models.hierarchy import by_sample
-from keras_vae.models.hierarchy import tile
+from keras_vae.models.sample_axis import by_sample
+from keras_vae.models.sample_axis import tile
 from keras_vae.models.state_space_model import StateSpaceModel
 from keras_vae.random import Noise
 from keras_vae.typing import Array

@@ -104,10 +104,6 @@ class VQVAE(QuantizedCodes, EncoderDecoder):
             self.quantizer.build(features_shape)
         return features_shape
 
-    def latent_shape(self) -> tuple[int, ...]:
-        shape = self.encoder.compute_output_shape((None, *self.event_shape))
-        return tuple(shape)[1:]
-
     @property
     def quantizer(self) -> VectorQuantizer:
         """The `keras_vae.layers.VectorQuantizer`."""

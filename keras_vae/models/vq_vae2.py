@@ -129,7 +129,7 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
         shape = (None, *self.event_shape)
         features = []
         for encoder in self.encoders:
-            shape = _build(encoder, shape)
+            shape = architecture.build(encoder, shape)
             features.append(tuple(shape))
         self._latent_shapes = [
             (*shape[1:-1], self.embedding_dim) for shape in features
@@ -138,15 +138,19 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
             channels = features[level][-1]
             if level < len(self.upsamplers):
                 channels += self._build_upsampler(level)
-            _build(self.projections[level], (*features[level][:-1], channels))
-            _build(self.quantizers[level], (None, *self._latent_shapes[level]))
+            architecture.build(
+                self.projections[level], (*features[level][:-1], channels)
+            )
+            architecture.build(
+                self.quantizers[level], (None, *self._latent_shapes[level])
+            )
         shapes = [(None, *shape) for shape in self._latent_shapes]
-        self.build_likelihood(_build(self.decoder, shapes))
+        self.build_likelihood(architecture.build(self.decoder, shapes))
 
     def _build_upsampler(self, level):
         """The number of channels that it adds to the features."""
         above = (None, *self._latent_shapes[level + 1])
-        shape = tuple(_build(self.upsamplers[level], above))
+        shape = tuple(architecture.build(self.upsamplers[level], above))
         positions = self._latent_shapes[level][:-1]
         if shape[1:-1] != positions:
             raise ValueError(
@@ -289,10 +293,3 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
             "encode_indices": (encode_indices, [x]),
             "decode_indices": (decode_indices, indices),
         }
-
-
-def _build(layer, shape):
-    """Builds a layer where it is not; its output shape."""
-    if not layer.built:
-        layer.build(shape)
-    return layer.compute_output_shape(shape)
