@@ -21,6 +21,7 @@ import tensorflow_probability as tfp
 import keras_vae
 from keras_vae import evaluation
 from recipes import harness
+from recipes import optimizers
 
 RECIPE = "analytic_gaussian"
 SMOKE = {"epochs": 2, "steps": 100, "passes": 10}
@@ -278,10 +279,8 @@ def train(config):
                 num_samples=config.num_samples,
                 seed=config.seed,
             )
-            rate = keras.optimizers.schedules.CosineDecay(
-                config.learning_rate, config.epochs * data.steps_per_epoch
-            )
-            run.compile(model, keras.optimizers.Adam(rate), data)
+            adam = optimizers.adam(config.learning_rate, config.epochs, data)
+            run.compile(model, adam, data)
         best = run.fit(model, data, monitor="neg_elbo")
         if best is None:
             return

@@ -39,6 +39,7 @@ from keras_vae.callbacks.writing import atomic_file
 from keras_vae.metrics import disentanglement
 from recipes import factor_data
 from recipes import harness
+from recipes.data import mean_logits
 
 _DSPRITES = {
     "data": "dsprites",
@@ -106,7 +107,6 @@ class Config(harness.Config):
 
 def build(config, data, num_examples, beta):
     """The model, not compiled."""
-    mean = np.clip(data.mean, 0.001, 0.999)
     arguments = {"beta": beta}
     if config.objective == "capacity":
         steps = round(config.rising * config.epochs * data.steps_per_epoch)
@@ -143,7 +143,7 @@ def build(config, data, num_examples, beta):
             data.event_shape,
             config.units[::-1],
             activation="tanh",
-            output_bias=np.log(mean / (1.0 - mean)),
+            output_bias=mean_logits(data),
             seed=config.seed,
         ),
         config.latent_dim,

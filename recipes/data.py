@@ -77,6 +77,12 @@ class Data:
         )
 
 
+def mean_logits(data):
+    """Logits of the mean training image, finite: a decoder's first bias."""
+    mean = np.clip(data.mean, 0.001, 0.999)
+    return np.log(mean / (1.0 - mean))
+
+
 def inputs(batches):
     """The inputs of a data set, without labels, as one array."""
     parts = [

@@ -27,6 +27,7 @@ from keras_vae import metrics
 from keras_vae import networks
 from keras_vae import schedules
 from recipes import harness
+from recipes.data import mean_logits
 
 # Table 1: data and K to NLL and active units.
 TABLE_1 = {
@@ -96,7 +97,6 @@ class Config(harness.Config):
 
 def build(config, data):
     """The model, not compiled."""
-    mean = np.clip(data.mean, 0.001, 0.999)
     beta = 1.0
     if config.warm_up:
         beta = schedules.LinearWarmUp(config.warm_up * data.steps_per_epoch)
@@ -107,7 +107,7 @@ def build(config, data):
             data.event_shape,
             (200, 200),
             "tanh",
-            output_bias=np.log(mean / (1.0 - mean)),
+            output_bias=mean_logits(data),
         ),
         latent_dim=50,
         beta=beta,

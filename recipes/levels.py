@@ -12,6 +12,7 @@ from keras_vae import schedules
 from keras_vae import visualization
 from recipes import harness
 from recipes import optimizers
+from recipes.data import mean_logits
 
 MNIST = {
     "data": "mnist",
@@ -82,13 +83,12 @@ class Config(harness.Config):
 
 def network_arguments(config, data, batch_norm):
     """Arguments of `networks.mlp_hierarchy`."""
-    mean = np.clip(data.mean, 0.001, 0.999)
     return {
         "event_shape": data.event_shape,
         "latent_dims": config.latent_dims,
         "units": config.units,
         "batch_norm": batch_norm,
-        "output_bias": np.log(mean / (1.0 - mean)),
+        "output_bias": mean_logits(data),
         "seed": config.seed,
     }
 
