@@ -11,7 +11,6 @@ shapes. They take turns in one process.
 """
 
 import dataclasses
-import time
 
 import tensorflow as tf
 
@@ -93,12 +92,7 @@ def multiplying(products):
             total += tf.add_n([tf.matmul(a, b)[0, 0] for a, b in factors])
         return total
 
-    def turn(times):
-        started = time.perf_counter()
-        value = float(run(tf.constant(times)))
-        return time.perf_counter() - started, value
-
-    return turn
+    return turns.timed(lambda times: run(tf.constant(times)))
 
 
 def main(config):

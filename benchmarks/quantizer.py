@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import pathlib
 import tempfile
-import time
 
 import numpy as np
 import tensorflow as tf
@@ -74,13 +73,12 @@ def quantizing(z, num_codes):
         z_q = layer.quantize(z, training=True).z_q
         return tf.reduce_mean(tf.math.squared_difference(z, z_q))
 
-    def turn(repeats):
-        started = time.perf_counter()
+    def quantize_often(repeats):
         for _ in range(repeats):
             error = quantize()
-        return time.perf_counter() - started, float(error)
+        return error
 
-    return turn
+    return turns.timed(quantize_often)
 
 
 def main(config):

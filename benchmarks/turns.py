@@ -5,6 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 
 
 class Peer:
@@ -46,6 +47,17 @@ class Peer:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
+
+
+def timed(function):
+    """A contender of a function from an amount of work to its last loss."""
+
+    def turn(amount):
+        started = time.perf_counter()
+        loss = float(function(amount))
+        return time.perf_counter() - started, loss
+
+    return turn
 
 
 def take_turns(contenders, rounds, amount, examples, unit="examples/s"):
