@@ -3,39 +3,28 @@
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 
 import pytest
+
+from tests import loopback
 
 ROOT = pathlib.Path(__file__).parents[2]
 
 
 def run(folder):
     """What each worker prints: first epoch, losses, weights."""
-    sockets = [socket.socket() for _ in range(2)]
-    for free in sockets:
-        free.bind(("127.0.0.1", 0))
-    ports = ",".join(str(free.getsockname()[1]) for free in sockets)
-    for free in sockets:
-        free.close()
+    program = [sys.executable, "-m", "tests.callbacks.two_workers"]
     workers = [
         subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.callbacks.two_workers",
-                str(index),
-                ports,
-                str(folder),
-            ],
+            [*program, str(folder)],
             cwd=ROOT,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, **environment, "TF_CPP_MIN_LOG_LEVEL": "3"},
             stdout=subprocess.PIPE,
             text=True,
         )
-        for index in range(2)
+        for environment in loopback.environments()
     ]
     try:
         outputs = [worker.communicate(timeout=300)[0] for worker in workers]

@@ -1,19 +1,11 @@
-"""One of two processes that train together. Arguments: index, ports, folder."""
+"""One of two processes that train together. Argument: folder."""
 
 import json
-import os
 import sys
 
-index, ports, folder = int(sys.argv[1]), sys.argv[2].split(","), sys.argv[3]
-os.environ["TF_CONFIG"] = json.dumps(
-    {
-        "cluster": {"worker": [f"127.0.0.1:{port}" for port in ports]},
-        "task": {"type": "worker", "index": index},
-    }
-)
+import tensorflow as tf
 
-import tensorflow as tf  # noqa: E402
-
+# Before all else: the workers meet here.
 strategy = tf.distribute.MultiWorkerMirroredStrategy()
 
 import keras  # noqa: E402
@@ -26,6 +18,7 @@ from keras_vae.callbacks import ImageGrid  # noqa: E402
 from keras_vae.callbacks import PosteriorCollapseAlarm  # noqa: E402
 from tests.callbacks.models import tiny_vae  # noqa: E402
 
+folder = sys.argv[1]
 x = (load_digits().images[:128, ..., None] / 16.0).astype("float32")
 with strategy.scope():
     model = tiny_vae(

@@ -1,6 +1,7 @@
 """The pages, and the code that stands in them."""
 
 import contextlib
+import importlib.util
 import io
 import pathlib
 import re
@@ -17,6 +18,14 @@ class Example(typing.NamedTuple):
     name: str
     code: str
     output: str
+
+
+def module(path):
+    """A program of the documentation, which is in no package, imported."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    found = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(found)
+    return found
 
 
 def examples(page):

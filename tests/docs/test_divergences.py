@@ -1,20 +1,14 @@
 """The figure of the divergences shows what the page says."""
 
-import importlib.util
-import pathlib
-
 import numpy as np
 import pytest
 
-FILE = pathlib.Path(__file__).parents[2] / "docs/figures/divergences.py"
+from tests.docs import pages
 
 
 @pytest.fixture(scope="module")
 def page():
-    spec = importlib.util.spec_from_file_location("divergences", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return pages.module(pages.DOCS / "figures/divergences.py")
 
 
 def moments(page):
@@ -65,7 +59,7 @@ def test_all_are_divergences(page):
 
 
 def test_numbers_of_the_page(page):
-    text = FILE.parents[1].joinpath("divergences.md").read_text()
+    text = (pages.DOCS / "divergences.md").read_text()
     text = text.replace("\\|", "|")
     for name, divergence in page.DIVERGENCES.items():
         mean, scale, value = page.fit(divergence)

@@ -1,21 +1,16 @@
 """The page of results holds what the files of the runs hold."""
 
-import importlib.util
 import json
-import pathlib
 import tomllib
 
 import pytest
 
-FILE = pathlib.Path(__file__).parents[2] / "docs/results_page.py"
+from tests.docs import pages
 
 
 @pytest.fixture(scope="module")
 def results_page():
-    spec = importlib.util.spec_from_file_location("results_page", FILE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return pages.module(pages.DOCS / "results_page.py")
 
 
 def write(folder, name, numbers, paper=None, seed=0, command="python -m r"):

@@ -1,14 +1,14 @@
 """Two processes on loopback train like one device."""
 
-import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+
+from tests import loopback
 
 SCRIPT = """
 import os, sys
@@ -46,39 +46,21 @@ np.savez(
 """
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def start(path, config=None):
-    environment = {k: v for k, v in os.environ.items() if k != "TF_CONFIG"}
-    # Sandboxes may name a proxy; this traffic stays on loopback.
-    environment |= {"no_proxy": "127.0.0.1,localhost", "grpc_proxy": ""}
-    if config is not None:
-        environment["TF_CONFIG"] = json.dumps(config)
+def start(path, **environment):
+    inherited = {k: v for k, v in os.environ.items() if k != "TF_CONFIG"}
     return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(path)],
-        env=environment,
+        env=inherited | environment,
         cwd=pathlib.Path(__file__).parents[2],
     )
 
 
 @pytest.mark.slow
 def test_two_workers_equal_one_device(tmp_path):
-    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     processes = [start(tmp_path / "one.npz")]
-    for index in range(2):
-        config = {
-            "cluster": {"worker": workers},
-            "task": {"type": "worker", "index": index},
-        }
-        processes.append(start(tmp_path / f"worker{index}.npz", config))
+    for index, environment in enumerate(loopback.environments()):
+        path = tmp_path / f"worker{index}.npz"
+        processes.append(start(path, **environment))
     try:
         codes = [process.wait(timeout=400) for process in processes]
     finally:

@@ -1,7 +1,6 @@
 """Every model trains on many devices and hosts as on one device."""
 
 import functools
-import json
 import os
 import pathlib
 import subprocess
@@ -13,8 +12,8 @@ import pytest
 import tensorflow as tf
 
 from keras_vae import random
+from tests import loopback
 from tests.models import twenty_steps
-from tests.models.test_multi_worker import free_ports
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -52,16 +51,8 @@ def assert_equal(name, optimizer, weights):
 def of_two_workers(tmp_path_factory):
     """What each of two processes on loopback has after all runs."""
     folder = tmp_path_factory.mktemp("workers")
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     workers = []
-    for index in range(2):
-        task = {"type": "worker", "index": index}
-        environment = {
-            "TF_CONFIG": json.dumps({"cluster": cluster, "task": task}),
-            # Sandboxes may name a proxy; this traffic stays on loopback.
-            "no_proxy": "127.0.0.1,localhost",
-            "grpc_proxy": "",
-        }
+    for index, environment in enumerate(loopback.environments()):
         program = [sys.executable, "-m", "tests.models.twenty_steps"]
         workers.append(
             subprocess.Popen(

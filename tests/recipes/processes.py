@@ -5,12 +5,12 @@ nothing: to import takes longer than most of the runs.
 """
 
 import importlib
-import json
 import multiprocessing
 import os
 import pathlib
 import resource
-import socket
+
+from tests import loopback
 
 RECIPES = sorted(
     path.stem
@@ -54,23 +54,9 @@ def start(recipe, argv, log, replicas=1, file_size=None, **environment):
 
 def start_workers(recipe, argv, log):
     """The processes of two workers on loopback, the chief first."""
-    cluster = {"worker": free_addresses(2)}
     return [
-        start(
-            recipe,
-            argv,
-            f"{log}.{index}",
-            TF_CONFIG=json.dumps(
-                {
-                    "cluster": cluster,
-                    "task": {"type": "worker", "index": index},
-                }
-            ),
-            # Sandboxes may name a proxy; this traffic stays on loopback.
-            no_proxy="127.0.0.1,localhost",
-            grpc_proxy="",
-        )
-        for index in range(2)
+        start(recipe, argv, f"{log}.{index}", **environment)
+        for index, environment in enumerate(loopback.environments())
     ]
 
 
@@ -86,16 +72,6 @@ def said(folder):
     """The ends of the logs in a folder."""
     logs = sorted(path for path in folder.glob("log*") if path.is_file())
     return "\n".join(path.read_text(errors="replace")[-4000:] for path in logs)
-
-
-def free_addresses(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return [f"127.0.0.1:{port}" for port in ports]
 
 
 def _run(recipe, argv, log, replicas, file_size, environment):

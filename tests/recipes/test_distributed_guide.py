@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from tests.recipes import processes
+from tests import loopback
 from tests.recipes import runs
 
 # The `python` of the commands is the one that runs the tests.
@@ -98,7 +98,7 @@ def test_two_workers_then_the_line_that_resumes(tmp_path):
     ]
     again = block("out=runs/workers").replace("\\\n", "--epochs 3 \\\n")
     for first in (True, False):
-        addresses = processes.free_addresses(2)
+        addresses = loopback.free_addresses(2)
         workers = []
         for index, config in enumerate(configs):
             config = json.loads(config)
