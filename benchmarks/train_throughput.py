@@ -32,6 +32,7 @@ from benchmarks import turns
 from benchmarks.hand_written_loop import HandWrittenLoop
 from benchmarks.subjects import SUBJECTS
 from keras_vae import datasets
+from recipes.data import steps_at_once
 
 MODELS = ("all", *SUBJECTS)
 LOOPS = {"loop, XLA": True, "loop, no XLA": False}
@@ -134,15 +135,6 @@ class Loop:
             self._splits.train, self._splits.steps_per_epoch, epochs
         )
         return time.perf_counter() - started, loss
-
-
-def steps_at_once(splits, most):
-    """A number of steps for one call: Keras rounds epochs up to whole ones."""
-    return max(
-        steps
-        for steps in range(1, most + 1)
-        if splits.steps_per_epoch % steps == 0
-    )
 
 
 def endless(arrays, batch_size, steps_per_call):

@@ -83,6 +83,20 @@ def mean_logits(data):
     return np.log(mean / (1.0 - mean))
 
 
+def steps_at_once(data, most):
+    """Steps for one call, up to `most`: Keras rounds epochs up to whole calls.
+
+    Args:
+        data: with `steps_per_epoch`.
+        most: int.
+    """
+    return max(
+        steps
+        for steps in range(1, most + 1)
+        if data.steps_per_epoch % steps == 0
+    )
+
+
 def inputs(batches):
     """The inputs of a data set, without labels, as one array."""
     parts = [

@@ -33,6 +33,7 @@ from keras_vae.visualization.tile_images import is_image_batch
 from recipes import process
 from recipes.data import Data
 from recipes.data import inputs
+from recipes.data import steps_at_once
 from recipes.environment import environment
 from recipes.run_directory import RunDirectory
 from recipes.run_directory import next_free
@@ -130,20 +131,11 @@ class Run:
 
     def compile(self, model, optimizer, data, **kwargs):
         """Compiles and builds a model, as fast as the strategy allows."""
+        most = 100 if self.config.strategy == "none" else 1
         model.compile(
-            optimizer, steps_per_execution=self._steps_at_once(data), **kwargs
+            optimizer, steps_per_execution=steps_at_once(data, most), **kwargs
         )
         model.build((None, *data.event_shape))
-
-    def _steps_at_once(self, data, most=100):
-        if self.config.strategy != "none":
-            return 1
-        # Keras rounds an epoch up to whole executions.
-        return max(
-            steps
-            for steps in range(1, min(most, data.steps_per_epoch) + 1)
-            if data.steps_per_epoch % steps == 0
-        )
 
     # === Training ===
 

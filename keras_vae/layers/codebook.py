@@ -125,7 +125,14 @@ class Codebook(keras.layers.Layer):
         counts: tf.Tensor,
         candidates: tf.Tensor,
     ) -> None:
-        """One step of the averages, and of the codes that follow them."""
+        """One step of the averages, and of the codes that follow them.
+
+        Args:
+            flat: float32 tensor (n, dim), the vectors of this replica.
+            indices: int32 tensor (n,), the codes that they chose.
+            counts: float32 tensor (K,), as `count` gives them.
+            candidates: float32 tensor (K, dim), as `begin` gives them.
+        """
         sums = [counts]
         if self.ema_sums is not None:
             flat = tf.stop_gradient(flat)

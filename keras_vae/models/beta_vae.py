@@ -9,7 +9,8 @@ from keras_vae.arguments import non_negative
 from keras_vae.arguments import positive_int
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
-from keras_vae.models import total_correlation as parts
+from keras_vae.models.total_correlation import decomposed_kl
+from keras_vae.models.total_correlation import shuffled_units
 from keras_vae.models.vae import VAE
 from keras_vae.posteriors import DiagonalNormal
 from keras_vae.posteriors.posterior import Posterior
@@ -229,7 +230,7 @@ class BetaVAE(VAE):
         elif self.total_correlation == "discriminator":
             terms |= self._discriminated(z[0], training)
         elif self.total_correlation and self.num_examples is not None:
-            values = parts.decomposed_kl(
+            values = decomposed_kl(
                 z[0],
                 posterior,
                 self.prior.distribution(self._encoder_at(training)),
@@ -252,7 +253,7 @@ class BetaVAE(VAE):
 
     def _discriminated(self, z, training):
         """Terms of z and of z with its units shuffled."""
-        shuffled = parts.shuffled_units(z, random.current_noise())
+        shuffled = shuffled_units(z, random.current_noise())
         # Each term moves the weights of its own group alone.
         real, fake = (
             tf.cast(self.discriminator(codes, training=training), "float32")

@@ -15,6 +15,7 @@ from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
 from keras_vae.likelihoods.grid import validate_levels
 from keras_vae.models import diffusion_sampling
+from keras_vae.models import specs
 from keras_vae.models.base import TermModel
 from keras_vae.models.batching import BatchFunctions
 from keras_vae.models.compiled_functions import CompiledFunctions
@@ -680,9 +681,7 @@ class DiffusionModel(TermModel):
         Returns:
             dict of name to (function, list of `tf.TensorSpec`).
         """
-        x = tf.TensorSpec((None, *self.event_shape), "float32", name="x")
-        seed = tf.TensorSpec((2,), "int32", name="seed")
-        num = tf.TensorSpec((), "int32", name="num")
+        x = specs.floats("x", self.event_shape)
 
         def sample(num, seed):
             return {"samples": self.sample(num, seed)}
@@ -691,8 +690,8 @@ class DiffusionModel(TermModel):
             return {"log_prob": self._bound(x, seed)}
 
         return {
-            "serving_default": (sample, [num, seed]),
-            "log_prob": (log_prob, [x, seed]),
+            "serving_default": (sample, [specs.NUM, specs.SEED]),
+            "log_prob": (log_prob, [x, specs.SEED]),
         }
 
     def _bound(self, x, seed):

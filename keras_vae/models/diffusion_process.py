@@ -117,7 +117,12 @@ class DiffusionProcess:
     def diffuse(
         self, x: tf.Tensor, noise: tf.Tensor, t: tf.Tensor
     ) -> tf.Tensor:
-        """x_t of the data x and standard normal noise."""
+        """x_t of the data x and standard normal noise: (batch, ...).
+
+        Args:
+            x, noise: tensors (batch, ...).
+            t: int tensor (batch,) or ().
+        """
         alpha, sigma = (self.at(c, t, x) for c in (self.alpha, self.sigma))
         return alpha * x + sigma * noise
 
@@ -142,7 +147,14 @@ class DiffusionProcess:
     def predicted_x(
         self, kind: str, prediction: tf.Tensor, x_t: tf.Tensor, t: tf.Tensor
     ) -> tf.Tensor:
-        """x_hat, the data as a network of this kind predicts it."""
+        """x_hat, the data as a network predicts it: (batch, ...).
+
+        Args:
+            kind: as in `target`.
+            prediction: tensor (batch, ...), the network's output.
+            x_t: tensor (batch, ...).
+            t: int tensor (batch,) or ().
+        """
         if kind == "x":
             return prediction
         alpha, sigma = (self.at(c, t, x_t) for c in (self.alpha, self.sigma))

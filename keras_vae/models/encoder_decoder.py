@@ -6,6 +6,7 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
+from keras_vae.models import specs
 from keras_vae.models.likelihood_model import LikelihoodModel
 from keras_vae.typing import ExportSignature
 from keras_vae.typing import Network
@@ -74,8 +75,8 @@ class EncoderDecoder(LikelihoodModel):
             dict of name to (function, list of `tf.TensorSpec`); functions
             take tensors by position and return dicts of tensors.
         """
-        x = tf.TensorSpec((None, *self.event_shape), "float32", name="x")
-        z = tf.TensorSpec((None, *self.latent_shape()), "float32", name="z")
+        x = specs.floats("x", self.event_shape)
+        z = specs.floats("z", self.latent_shape())
 
         def reconstruct(x):
             return {"reconstruction": self.reconstruct(x)}

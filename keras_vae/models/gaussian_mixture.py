@@ -12,6 +12,7 @@ from keras_vae import data_checks
 from keras_vae import random
 from keras_vae.arguments import non_negative
 from keras_vae.arguments import positive_int
+from keras_vae.models import specs
 from keras_vae.models.base import TermModel
 from keras_vae.typing import Array
 from keras_vae.typing import ExportSignature
@@ -442,9 +443,7 @@ class GaussianMixture(TermModel):
         Returns:
             dict of name to (function, list of `tf.TensorSpec`).
         """
-        x = tf.TensorSpec((None, self.dim), "float32", name="x")
-        num = tf.TensorSpec((), "int32", name="num")
-        seed = tf.TensorSpec((2,), "int32", name="seed")
+        x = specs.floats("x", self.event_shape)
 
         def sample(num, seed):
             return {"samples": self.sample(num, seed)}
@@ -453,7 +452,7 @@ class GaussianMixture(TermModel):
             return {"log_prob": self.log_prob(x)}
 
         return {
-            "serving_default": (sample, [num, seed]),
+            "serving_default": (sample, [specs.NUM, specs.SEED]),
             "log_prob": (log_prob, [x]),
         }
 

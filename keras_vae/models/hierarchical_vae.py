@@ -72,7 +72,7 @@ class HierarchicalVAE(Hierarchy):
         Winther, 2016, section 2.
     """
 
-    def next_input(self, level: int, features_shape: Shape) -> Shape:
+    def next_input_shape(self, level: int, features_shape: Shape) -> Shape:
         return (None, *self.latent_shapes()[level])
 
     def upward(self, x: tf.Tensor, training: bool = False) -> list[Any]:

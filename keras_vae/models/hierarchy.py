@@ -18,6 +18,7 @@ from keras_vae.losses import log_mean_exp
 from keras_vae.models import architecture
 from keras_vae.models import latent_walks
 from keras_vae.models import markov_chain
+from keras_vae.models import specs
 from keras_vae.models.importance_weighted import ImportanceWeighted
 from keras_vae.models.likelihood_model import LikelihoodModel
 from keras_vae.models.markov_chain import Level
@@ -45,7 +46,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
     the model makes mean and variance of them. A network with two outputs
     gives mean and variance itself.
 
-    A subclass must override `upward`, `infer` and `next_input`.
+    A subclass must override `upward`, `infer` and `next_input_shape`.
 
     Args:
         encoders: list of L Keras models of the inference, bottom first.
@@ -147,7 +148,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
     def known_event_shape(self) -> tuple[int, ...] | None:
         return architecture.event_shape(self.encoders[0])
 
-    def next_input(self, level: int, features_shape: Shape) -> Shape:
+    def next_input_shape(self, level: int, features_shape: Shape) -> Shape:
         """Shape of what `encoders[level + 1]` takes.
 
         Args:
@@ -168,7 +169,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
                 level,
             )
             if level + 1 < self.num_levels:
-                shape = self.next_input(level, features)
+                shape = self.next_input_shape(level, features)
         latent_shapes = [(None, *shape) for shape in self.latent_shapes()]
         for level, generator in enumerate(self.generators):
             self.build_conditional(
@@ -191,7 +192,15 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         shape: Shape,
         level: int,
     ) -> Shape:
-        """Builds a network and its head; the shape of the features."""
+        """Builds a network and its head; the shape of the features.
+
+        Args:
+            name: str, the argument that holds the network, for errors.
+            network: Keras model.
+            head: its `NormalHead`, or None: it gives mean and variance.
+            shape: (None, ...), of what the network takes.
+            level: int, from 0, whose latent shape the head has.
+        """
         _check_input(name, network, shape)
         features = architecture.build(network, shape)
         if head is None:
@@ -247,7 +256,14 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         inputs: tf.Tensor,
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Mean and variance that a network gives."""
+        """Mean and variance that a network gives: (rows, *latent_shape) each.
+
+        Args:
+            network: Keras model.
+            head: its `NormalHead`, or None.
+            inputs: tensor (rows, ...).
+            training: bool.
+        """
         outputs = network(inputs, training=training)
         if head is None:
             mean, variance = outputs
@@ -630,8 +646,8 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         Returns:
             dict of name to (function, list of `tf.TensorSpec`).
         """
-        x = tf.TensorSpec((None, *self.event_shape), "float32", name="x")
-        z = tf.TensorSpec((None, *self.latent_shapes()[0]), "float32", name="z")
+        x = specs.floats("x", self.event_shape)
+        z = specs.floats("z", self.latent_shapes()[0])
 
         def reconstruct(x):
             return {"reconstruction": self.reconstruct(x)}

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.arguments import positive_int
+from keras_vae.models import specs
 from keras_vae.typing import Array
 from keras_vae.typing import ExportSignature
 from keras_vae.typing import Seed
@@ -110,9 +111,7 @@ class ImportanceWeighted:
 
     def sampling_signatures(self) -> dict[str, ExportSignature]:
         """`sample`, and `log_prob` where it is defined, for a SavedModel."""
-        x = tf.TensorSpec((None, *self.event_shape), "float32", name="x")
-        seed = tf.TensorSpec((2,), "int32", name="seed")
-        num = tf.TensorSpec((), "int32", name="num")
+        x = specs.floats("x", self.event_shape)
         num_samples = tf.TensorSpec((), "int32", name="num_samples")
 
         def sample(num, seed):
@@ -122,10 +121,10 @@ class ImportanceWeighted:
             return {"log_prob": self._log_prob(x, num_samples, seed)}
 
         signatures: dict[str, ExportSignature] = {
-            "sample": (sample, [num, seed])
+            "sample": (sample, [specs.NUM, specs.SEED])
         }
         if self.likelihood.normalized:
-            signatures["log_prob"] = (log_prob, [x, num_samples, seed])
+            signatures["log_prob"] = (log_prob, [x, num_samples, specs.SEED])
         return signatures
 
 

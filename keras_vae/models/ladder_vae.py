@@ -99,7 +99,7 @@ class LadderVAE(Hierarchy):
         self.inference_networks = inference_networks
         self.merge = PrecisionWeightedMerge(name="merge")
 
-    def next_input(self, level: int, features_shape: Shape) -> Shape:
+    def next_input_shape(self, level: int, features_shape: Shape) -> Shape:
         if self.encoder_heads[level] is None:
             raise ValueError(
                 f"`encoders[{level}]` must give features for the level above, "

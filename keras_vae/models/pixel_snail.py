@@ -18,6 +18,7 @@ from keras_vae.layers.causal_conv2d import CausalConv2D
 from keras_vae.layers.gated_residual import GatedResidual
 from keras_vae.layers.pixel_snail_block import PixelSNAILBlock
 from keras_vae.likelihoods.likelihood import Likelihood
+from keras_vae.models import specs
 from keras_vae.models.base import TermModel
 from keras_vae.models.compiled_functions import CompiledFunctions
 from keras_vae.models.pixel_snail_inputs import Input
@@ -33,11 +34,6 @@ from keras_vae.typing import TensorLike
 
 # Fewer positions are sampled sooner than XLA has compiled the loop.
 _POSITIONS_WORTH_XLA = 2**14
-
-_SAMPLE_SPECS = [
-    tf.TensorSpec((), "int32", name="num"),
-    tf.TensorSpec((2,), "int32", name="seed"),
-]
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -507,13 +503,14 @@ class PixelSNAIL(TermModel):
             xla = eager and self._is_worth_xla(num)
         else:
             xla = bool(jit_compile)
-        specs = [
-            *_SAMPLE_SPECS,
+        inputs = [
+            specs.NUM,
+            specs.SEED,
             tf.TensorSpec((), "float32"),
             *(item.spec() for item in self._inputs[1:]),
         ]
         return self._functions.run(
-            f"sample, XLA {xla}", self._sample, specs, arguments, xla
+            f"sample, XLA {xla}", self._sample, inputs, arguments, xla
         )
 
     def _is_worth_xla(self, num):
@@ -640,6 +637,6 @@ class PixelSNAIL(TermModel):
             return {"log_prob": self._log_prob(x)}
 
         return {
-            "serving_default": (sample, [*_SAMPLE_SPECS, *inputs[1:]]),
+            "serving_default": (sample, [specs.NUM, specs.SEED, *inputs[1:]]),
             "log_prob": (log_prob, inputs),
         }

@@ -217,7 +217,13 @@ class StateSpaceModel(TermModel):
         context: tf.Tensor,
         codes: Sequence[tf.Tensor],
     ) -> list[tfd.Distribution]:
-        """Distributions of each level, given the codes above it."""
+        """Distributions of each level, given the codes above it.
+
+        Args:
+            blocks: list of `GatedNormal`, bottom first.
+            context: tensor (rows, channels).
+            codes: list of tensors (rows, size), bottom first.
+        """
         return [
             markov_chain.normal(
                 *block(tf.concat([context, *codes[n + 1 : n + 2]], axis=-1))
@@ -227,11 +233,17 @@ class StateSpaceModel(TermModel):
 
     def beliefs_of(
         self,
-        x: TensorLike | dict[str, TensorLike],
+        x: tf.Tensor,
         state: Any = None,
         training: bool = False,
     ) -> tuple[tf.Tensor, Any]:
-        """Beliefs (batch, steps, units), and the state to go on from."""
+        """Beliefs (batch, steps, units), and the state to go on from.
+
+        Args:
+            x: float32 tensor (batch, steps, *event_shape).
+            state: None, or what an earlier call gave.
+            training: bool.
+        """
         steps = tf.shape(x)[:2]
         features = x
         if self.preprocessor is not None:

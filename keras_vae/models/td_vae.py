@@ -12,6 +12,9 @@ from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import markov_chain
+from keras_vae.models import specs
+from keras_vae.models.jump_times import JUMP_DISTRIBUTIONS
+from keras_vae.models.jump_times import draw_times
 from keras_vae.models.sample_axis import by_sample
 from keras_vae.models.sample_axis import tile
 from keras_vae.models.state_space_model import StateSpaceModel
@@ -23,8 +26,6 @@ from keras_vae.typing import Scalar
 from keras_vae.typing import Seed
 from keras_vae.typing import TensorLike
 from keras_vae.typing import Weight
-
-_JUMP_DISTRIBUTIONS = ("uniform", "log_uniform")
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -135,10 +136,10 @@ class TDVAE(StateSpaceModel):
         self.num_pairs = positive_int("num_pairs", num_pairs)
         self.condition_on_jump = condition_on_jump
         self.jump_distribution = jump_distribution
-        if jump_distribution not in _JUMP_DISTRIBUTIONS:
+        if jump_distribution not in JUMP_DISTRIBUTIONS:
             raise ValueError(
                 "`jump_distribution` must be one of "
-                f"{list(_JUMP_DISTRIBUTIONS)}. "
+                f"{list(JUMP_DISTRIBUTIONS)}. "
                 f"Received: jump_distribution={jump_distribution!r}"
             )
         if not isinstance(jump_frequencies, int) or jump_frequencies < 0:
@@ -182,7 +183,9 @@ class TDVAE(StateSpaceModel):
         beliefs, _ = self.beliefs_of(x, None, training)
         noise = random.current_noise()
         count = self.num_pairs
-        first, second = self._times(tile(lengths, count), noise)
+        first, second = draw_times(
+            noise, tile(lengths, count), self.jump_range, self.jump_distribution
+        )
         rows = tf.tile(tf.range(tf.shape(x)[0]), [count])
 
         def at(values, t):
@@ -243,18 +246,6 @@ class TDVAE(StateSpaceModel):
             training=False,
         )
         return -tf.reshape(tf.add_n(list(terms.values())), [batch, pairs])
-
-    def _times(self, lengths, noise):
-        """t1 and t2, counted from 0, of each row: int32 tensors."""
-        least, largest = self.jump_range
-        largest = tf.minimum(largest, lengths - 1)
-        jump = least
-        if self.jump_distribution == "uniform":
-            jump += _integers(noise, largest - least + 1)
-        else:
-            jump += _log_integers(noise, least, largest)
-        first = _integers(noise, lengths - jump)
-        return first, first + jump
 
     def _pair_terms(self, x_2, b_1, b_2, jump, noise, training):
         z_2, belief_2 = self.draw_levels(self.belief_blocks, b_2, noise)
@@ -424,8 +415,7 @@ class TDVAE(StateSpaceModel):
         Returns:
             dict of name to (function, list of `tf.TensorSpec`).
         """
-        x = tf.TensorSpec((None, None, *self.event_shape), "float32", name="x")
-        seed = tf.TensorSpec((2,), "int32", name="seed")
+        x = specs.floats("x", (None, *self.event_shape))
         num_steps = tf.TensorSpec((), "int32", name="num_steps")
         dt = tf.TensorSpec((), "int32", name="dt")
 
@@ -441,10 +431,10 @@ class TDVAE(StateSpaceModel):
         signatures: dict[str, ExportSignature] = {
             "serving_default": (belief, [x]),
             "belief": (belief, [x]),
-            "rollout": (rollout, [x, num_steps, seed]),
+            "rollout": (rollout, [x, num_steps, specs.SEED]),
         }
         if self.condition_on_jump or len(set(self.jump_range)) == 1:
-            signatures["jump"] = (jump, [x, dt, seed])
+            signatures["jump"] = (jump, [x, dt, specs.SEED])
         return signatures
 
 
@@ -454,20 +444,3 @@ def _check_times(t1, t2, steps):
             f"`t1` and `t2` must be steps 0 <= t1 < t2 < {steps}. "
             f"Received: t1={t1}, t2={t2}"
         )
-
-
-def _log_integers(noise, least, largest):
-    """Integers from 0 to largest - least, such that least + them is
-    log-uniform: (rows,)."""
-    u = noise.uniform([tf.shape(largest)[0]])
-    ratio = (tf.cast(largest, "float32") + 1.0) / least
-    drawn = tf.cast(least * ratio**u, "int32") - least
-    return tf.maximum(tf.minimum(drawn, largest - least), 0)
-
-
-def _integers(noise, below):
-    """Uniform integers from 0 to below - 1, one for each row."""
-    u = noise.uniform([tf.shape(below)[0]])
-    drawn = tf.cast(u * tf.cast(below, "float32"), "int32")
-    # Rounding may give `below` itself.
-    return tf.maximum(tf.minimum(drawn, below - 1), 0)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_vae import random
 from keras_vae.likelihoods.likelihood import Likelihood
+from keras_vae.models import specs
 from keras_vae.models.base import TermModel
 from keras_vae.models.pixel_snail import PixelSNAIL
 from keras_vae.models.vq_vae import VQVAE
@@ -226,14 +227,11 @@ class VQGenerator(TermModel):
             dict of name to (function, list of `tf.TensorSpec`). Where priors
             are class-conditional, `label` (num,) is an input too.
         """
-        specs = [
-            tf.TensorSpec((), "int32", name="num"),
-            tf.TensorSpec((2,), "int32", name="seed"),
-        ]
+        inputs = [specs.NUM, specs.SEED]
         if any(prior.num_classes is not None for prior in self._levels()):
-            specs.append(tf.TensorSpec((None,), "int32", name="label"))
+            inputs.append(tf.TensorSpec((None,), "int32", name="label"))
 
         def sample(num, seed, label=None):
             return {"samples": self.sample(num, seed, label=label)}
 
-        return {"serving_default": (sample, specs), "sample": (sample, specs)}
+        return {"serving_default": (sample, inputs), "sample": (sample, inputs)}

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_vae.layers.vector_quantizer import VectorQuantizer
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
+from keras_vae.models import specs
 from keras_vae.models.encoder_decoder import EncoderDecoder
 from keras_vae.models.quantized_codes import QuantizedCodes
 from keras_vae.models.quantized_codes import check_index_shape
@@ -138,7 +139,7 @@ class VQVAE(QuantizedCodes, EncoderDecoder):
         return self.quantizer.lookup(self.encode_indices(x))
 
     def export_signatures(self) -> dict[str, ExportSignature]:
-        x = tf.TensorSpec((None, *self.event_shape), "float32", name="x")
+        x = specs.floats("x", self.event_shape)
         (shape,) = self.code_shapes()
         indices = tf.TensorSpec((None, *shape), "int32", name="indices")
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.models import architecture
+from keras_vae.models import specs
 from keras_vae.models.likelihood_model import LikelihoodModel
 from keras_vae.models.quantized_codes import QuantizedCodes
 from keras_vae.models.quantized_codes import check_index_shape
@@ -257,9 +258,9 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
         Returns:
             dict of name to (function, list of `tf.TensorSpec`).
         """
-        x = tf.TensorSpec((None, *self.event_shape), "float32", name="x")
+        x = specs.floats("x", self.event_shape)
         z = [
-            tf.TensorSpec((None, *shape), "float32", name=f"z_{level}")
+            specs.floats(f"z_{level}", shape)
             for level, shape in enumerate(self.latent_shapes(), 1)
         ]
         indices = [

@@ -9,6 +9,7 @@ import keras_vae
 from keras_vae import datasets
 from keras_vae import likelihoods
 from keras_vae import random
+from keras_vae.models.jump_times import draw_times
 
 
 def td_vae(**kwargs):
@@ -289,9 +290,9 @@ def test_smoothing_and_filtering_of_the_chain():
 
 
 def test_times():
-    model = td_vae(jump_range=(2, 4))
     lengths = tf.constant(np.repeat([3, 5, 9], 4000), "int32")
-    first, second = model._times(lengths, random.Noise(random.as_seed(0)))
+    noise = random.Noise(random.as_seed(0))
+    first, second = draw_times(noise, lengths, (2, 4), "uniform")
     first, second = np.asarray(first), np.asarray(second)
     jump = second - first
     assert first.min() == 0 and np.all(second < lengths)
@@ -307,9 +308,9 @@ def test_times():
 
 def test_times_of_a_wide_range():
     """As many jumps in 1..3 as in 4..15, and in 16..63."""
-    model = td_vae(jump_range=(1, 63), jump_distribution="log_uniform")
     lengths = tf.fill([12_000], 100)
-    first, second = model._times(lengths, random.Noise(random.as_seed(0)))
+    noise = random.Noise(random.as_seed(0))
+    first, second = draw_times(noise, lengths, (1, 63), "log_uniform")
     jump = np.asarray(second - first)
     assert jump.min() == 1 and jump.max() == 63
     share, _ = np.histogram(jump, [1, 4, 16, 64])

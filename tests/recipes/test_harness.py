@@ -14,6 +14,7 @@ import tensorflow as tf
 import keras_vae
 from keras_vae import networks
 from recipes import harness
+from recipes.data import steps_at_once
 from tests.recipes import runs
 
 
@@ -218,7 +219,7 @@ def test_steps_at_once_divide_an_epoch(config):
         data = run.load()
 
     def steps(n):
-        return run._steps_at_once(dataclasses.replace(data, steps_per_epoch=n))
+        return steps_at_once(dataclasses.replace(data, steps_per_epoch=n), 100)
 
     assert [steps(n) for n in (9, 100, 101, 594)] == [9, 100, 1, 99]
 
