@@ -10,6 +10,7 @@ from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
 from keras_vae.networks.arguments import constant_initializer
 from keras_vae.networks.arguments import initializers
+from keras_vae.networks.convolution import crop
 from keras_vae.typing import Activation
 from keras_vae.typing import Initializer
 
@@ -144,7 +145,7 @@ def conv_decoder(
             width, activation, kernel_initializer=next(kernels)
         )(x)
     x = keras.layers.Reshape((*sizes[0], filters[0]))(x)
-    for width, small, large in zip(filters, sizes, sizes[1:]):
+    for width, size in zip(filters, sizes[1:]):
         x = keras.layers.Conv2DTranspose(
             width,
             kernel_size,
@@ -153,9 +154,7 @@ def conv_decoder(
             activation=activation,
             kernel_initializer=next(kernels),
         )(x)
-        excess = [strides * n - m for n, m in zip(small, large)]
-        if any(excess):
-            x = keras.layers.Cropping2D([(0, e) for e in excess])(x)
+        x = crop(x, size)
     outputs = keras.layers.Conv2D(
         channels,
         kernel_size,

@@ -5,22 +5,21 @@ from typing import Any
 
 import keras
 
-LAYERS = {
-    "convolution": {
-        1: keras.layers.Conv1D,
-        2: keras.layers.Conv2D,
-        3: keras.layers.Conv3D,
-    },
-    "transposed": {
-        1: keras.layers.Conv1DTranspose,
-        2: keras.layers.Conv2DTranspose,
-        3: keras.layers.Conv3DTranspose,
-    },
-    "cropping": {
-        1: keras.layers.Cropping1D,
-        2: keras.layers.Cropping2D,
-        3: keras.layers.Cropping3D,
-    },
+# Layers by the number of axes between batch and channels.
+_CONVOLUTION = {
+    1: keras.layers.Conv1D,
+    2: keras.layers.Conv2D,
+    3: keras.layers.Conv3D,
+}
+_TRANSPOSED = {
+    1: keras.layers.Conv1DTranspose,
+    2: keras.layers.Conv2DTranspose,
+    3: keras.layers.Conv3DTranspose,
+}
+_CROPPING = {
+    1: keras.layers.Cropping1D,
+    2: keras.layers.Cropping2D,
+    3: keras.layers.Cropping3D,
 }
 
 
@@ -33,7 +32,7 @@ def convolution(
     **arguments: Any,
 ) -> keras.KerasTensor:
     """Return a padded convolution of x, which divides sizes by `strides`."""
-    layer = LAYERS["convolution"][len(x.shape) - 2]
+    layer = _CONVOLUTION[len(x.shape) - 2]
     return layer(
         filters,
         size,
@@ -55,9 +54,7 @@ def upsampling(
 
     Kernels have size 4 and stride 2: the mirror of a convolution with these.
     """
-    rank = len(x.shape) - 2
-    excess = [2 * n - m for n, m in zip(x.shape[1:-1], sizes)]
-    x = LAYERS["transposed"][rank](
+    x = _TRANSPOSED[len(sizes)](
         filters,
         4,
         2,
@@ -65,10 +62,16 @@ def upsampling(
         kernel_initializer=_with_fans_exchanged(kernel_initializer),
         **arguments,
     )(x)
-    if any(excess):
-        crops = [(0, e) for e in excess]
-        x = LAYERS["cropping"][rank](crops[0] if rank == 1 else crops)(x)
-    return x
+    return crop(x, sizes)
+
+
+def crop(x: keras.KerasTensor, sizes: Sequence[int]) -> keras.KerasTensor:
+    """Return the beginning of x along each axis, of these sizes."""
+    excess = [n - m for n, m in zip(x.shape[1:-1], sizes, strict=True)]
+    if not any(excess):
+        return x
+    crops = [(0, e) for e in excess]
+    return _CROPPING[len(crops)](crops[0] if len(crops) == 1 else crops)(x)
 
 
 def _with_fans_exchanged(

@@ -10,8 +10,8 @@ from keras_vae.arguments import positive_ints
 from keras_vae.layers.self_attention import SelfAttention
 from keras_vae.layers.sinusoidal_embedding import SinusoidalEmbedding
 from keras_vae.layers.time_residual import TimeResidual
-from keras_vae.networks.convolution import LAYERS
 from keras_vae.networks.convolution import convolution
+from keras_vae.networks.convolution import crop
 from keras_vae.networks.residual import grid_shape
 from keras_vae.random import spawn_seeds
 
@@ -163,12 +163,7 @@ def _upsample(
     kernel_initializer: keras.initializers.Initializer,
 ) -> keras.KerasTensor:
     """Nearest neighbours of twice the size, cropped, and a convolution."""
-    rank = len(sizes)
-    excess = [2 * n - m for n, m in zip(x.shape[1:-1], sizes)]
-    x = _UPSAMPLING[rank](2)(x)
-    if any(excess):
-        crops = [(0, e) for e in excess]
-        x = LAYERS["cropping"][rank](crops[0] if rank == 1 else crops)(x)
+    x = crop(_UPSAMPLING[len(sizes)](2)(x), sizes)
     return convolution(x, x.shape[-1], 3, kernel_initializer)
 
 
