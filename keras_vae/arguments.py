@@ -14,7 +14,7 @@ PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}"
 
 
 def positive_int(name: str, value: Any, at_least: int = 1) -> int:
-    """Return `value` as an int, or raise if it is not an integer so large."""
+    """Return `value` as an int, or raise if it is none or below `at_least`."""
     if not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(
             f"`{name}` must be a positive integer. Received: {name}={value!r}"
