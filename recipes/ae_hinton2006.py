@@ -35,6 +35,7 @@ from keras_vae import networks
 from keras_vae import visualization
 from recipes import harness
 from recipes import optimizers
+from recipes import settings
 
 # Figure 2B, MNIST, 30 numbers for an image.
 PAPER = {
@@ -109,7 +110,7 @@ class Config(harness.Config):
     input_noise: float = 0.0
     linear_epochs: int = 60
     linear_rate: float = 3e-3
-    logistic_pca: int = 1000
+    logistic_pca: settings.MayBeZero = 1000
     logistic_pca_iterations: int = 100
 
 

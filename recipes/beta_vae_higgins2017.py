@@ -39,6 +39,7 @@ from keras_vae.callbacks.writing import atomic_file
 from keras_vae.metrics import disentanglement
 from recipes import factor_data
 from recipes import harness
+from recipes import settings
 from recipes.data import mean_logits
 
 _DSPRITES = {
@@ -97,7 +98,7 @@ class Config(harness.Config):
     sweep: tuple[float, ...] = ()
     gamma: float = 100.0
     capacity: float = 25.0
-    rising: float = 0.5
+    rising: settings.Part = 0.5
     latent_dim: int = 6
     units: tuple[int, ...] = (128, 128)
     discriminator_units: tuple[int, ...] = (1000,) * 6

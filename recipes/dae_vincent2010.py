@@ -32,6 +32,7 @@ from keras_vae import stacking
 from keras_vae import visualization
 from recipes import harness
 from recipes import optimizers
+from recipes import settings
 from recipes.probe import probe
 from recipes.save_best import load_best
 
@@ -113,7 +114,7 @@ class Config(harness.Config):
     corrupted_weight: float = 1.0
     clean_weight: float = 1.0
     learning_rate: float = 3e-3
-    fine_tuning_epochs: int = 50
+    fine_tuning_epochs: settings.MayBeZero = 50
     fine_tuning_rate: float = 1e-2
     fine_tuning_noise: float = 0.1
     probe_iterations: int = 100

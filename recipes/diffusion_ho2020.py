@@ -29,6 +29,7 @@ from keras_vae import visualization
 from keras_vae.callbacks.writing import atomic_file
 from recipes import harness
 from recipes import optimizers
+from recipes import settings
 from recipes import stopwatch
 
 # Bound on the bits for each colour of each pixel of CIFAR-10's test images,
@@ -109,7 +110,7 @@ class Config(harness.Config):
     filters: int = 32
     multipliers: tuple[int, ...] = (1, 2)
     num_residual: int = 1
-    attention: tuple[int, ...] = (1,)
+    attention: tuple[settings.MayBeZero, ...] = (1,)
     num_groups: int = 8
     dropout: float = 0.0
     learning_rate: float = 2e-3

@@ -27,6 +27,7 @@ from keras_vae import metrics
 from keras_vae import networks
 from keras_vae import schedules
 from recipes import harness
+from recipes import settings
 from recipes.data import mean_logits
 
 # Table 1: data and K to NLL and active units.
@@ -90,7 +91,7 @@ class Config(harness.Config):
     adam_beta_1: float = 0.9
     adam_epsilon: float = 1e-4
     weight_average: float = 0.0
-    warm_up: int = 0
+    warm_up: settings.MayBeZero = 0
     nll_samples: int = 5000
     num_test: int | None = None
 

@@ -12,6 +12,7 @@ from keras_vae import schedules
 from keras_vae import visualization
 from recipes import harness
 from recipes import optimizers
+from recipes import settings
 from recipes.data import mean_logits
 
 MNIST = {
@@ -71,9 +72,9 @@ class Config(harness.Config):
     learning_rate: float = 1e-3
     schedule: Literal["steps", "cosine"] = "steps"
     adam_epsilon: float = 1e-7
-    warm_up: float = 0.2
+    warm_up: settings.Part = 0.2
     free_bits: float = 0.0
-    fine_tune_epochs: int = 0
+    fine_tune_epochs: settings.MayBeZero = 0
     fine_tune_samples: int = 1
     fine_tune_importance: int = 10
     fine_tune_rate: float = 2e-4

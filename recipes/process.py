@@ -7,14 +7,12 @@ import pathlib
 import tensorflow as tf
 
 from keras_vae.arguments import checked_path
+from recipes.settings import check_numbers
 
 
 def check(config):
     """Raises a ValueError if settings contradict each other."""
-    if config.epochs < 1:
-        raise ValueError(
-            f"`epochs` must be at least 1. Received: epochs={config.epochs}"
-        )
+    check_numbers(config)
     for name in ("out", "saved_models"):
         if getattr(config, name) is not None:
             checked_path(name, getattr(config, name))

@@ -2,10 +2,20 @@
 
 import argparse
 import dataclasses
+import math
 import sys
+from typing import Annotated
+from typing import Any
 from typing import Literal
+from typing import get_args
+from typing import get_type_hints
 
 from keras_vae import callbacks
+
+#: A whole number of a config that may be 0; all others are at least 1.
+MayBeZero = Annotated[int, "may be 0"]
+#: A part of something, from 0 to 1; other numbers are not negative.
+Part = Annotated[float, "from 0 to 1"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,12 +49,47 @@ class Config:
     batch_size: int = 100
     strategy: Literal["none", "mirrored", "multiworker"] = "none"
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
-    seed: int = 0
+    seed: MayBeZero = 0
     deterministic: bool = False
     out: str | None = None
     resume: bool = False
     saved_models: str = "saved_models"
     smoke: bool = False
+
+
+def check_numbers(config):
+    """Raises a ValueError if a number of a config makes no sense.
+
+    What is used after the training would otherwise be an error then.
+    """
+    for name, hint in get_type_hints(type(config), include_extras=True).items():
+        value = getattr(config, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            _check_number(name, number, value, hint)
+
+
+def _check_number(name, number, value, hint):
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        return
+    allowed = "at least 0"
+    if isinstance(number, int):
+        least = 0 if _has(hint, MayBeZero) or _has(hint, float) else 1
+        allowed, good = f"at least {least}", number >= least
+    elif _has(hint, Part):
+        allowed, good = "from 0 to 1", 0 <= number <= 1
+    elif name.endswith("rate"):
+        allowed, good = "above 0", 0 < number < math.inf
+    else:
+        good = 0 <= number < math.inf
+    if not good:
+        raise ValueError(
+            f"`{name}` must be {allowed}. Received: {name}={value}"
+        )
+
+
+def _has(hint: Any, wanted: Any) -> bool:
+    """Whether a type is another one, or made of it."""
+    return hint == wanted or any(_has(part, wanted) for part in get_args(hint))
 
 
 def command_line(

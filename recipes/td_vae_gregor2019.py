@@ -35,6 +35,7 @@ from recipes import harness
 from recipes import optimizers
 from recipes import sequence_data
 from recipes import sequence_scores
+from recipes import settings
 from recipes.sequential_vae import SequentialVAE
 
 # Defaults of the other flags, by --data.
@@ -110,7 +111,7 @@ class Config(harness.Config):
     context: int = 11
     jump_range: tuple[int, int] = (1, 2)
     jump_distribution: Literal["uniform", "log_uniform"] = "uniform"
-    jump_frequencies: int = 0
+    jump_frequencies: settings.MayBeZero = 0
     num_pairs: int = 16
     belief_units: int = 128
     latent_dims: tuple[int, ...] = (8, 8)
@@ -118,7 +119,7 @@ class Config(harness.Config):
     features: tuple[int, ...] = (200,)
     decoder_units: tuple[int, ...] = (200, 200)
     learning_rate: float = 1e-3
-    warm_up: float = 0.0
+    warm_up: settings.Part = 0.0
     baselines: tuple[Literal["filtering", "mean_field"], ...] = (
         "filtering",
         "mean_field",

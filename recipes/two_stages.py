@@ -8,6 +8,7 @@ from keras_vae import visualization
 from recipes import codes
 from recipes import harness
 from recipes import optimizers
+from recipes import settings
 
 SMOKE = {
     "epochs": 1,
@@ -47,7 +48,7 @@ class Config(harness.Config):
     embedding_dim: int = 8
     commitment: float = 0.25
     learning_rate: float = 2e-3
-    prior_epochs: int = 40
+    prior_epochs: settings.MayBeZero = 40
     prior_filters: int = 32
     prior_blocks: int = 1
     prior_residual: int = 2

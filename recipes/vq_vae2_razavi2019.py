@@ -26,6 +26,7 @@ from keras_vae import likelihoods
 from keras_vae import networks
 from recipes import codes
 from recipes import harness
+from recipes import settings
 from recipes import two_stages
 
 PRESETS = {
@@ -66,7 +67,7 @@ class Config(two_stages.Config):
     levels: int = 2
     first_downsamplings: int = 1
     num_embeddings: int = 32
-    prior_epochs: int = 30
+    prior_epochs: settings.MayBeZero = 30
     compare: bool = False
     compare_embeddings: int = 64
 

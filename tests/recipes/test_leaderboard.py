@@ -55,6 +55,16 @@ def test_the_same_time_for_all():
     assert leaderboard.epochs_of(config, 60_000) == 3
 
 
+def test_minutes_are_enough(tmp_path):
+    flags = {"--minutes": 0.001, "--units": 16, "--latent-dim": 2}
+    flags |= {"--nll-samples": 2, "--num-test": 10}
+    folders = {"--out": tmp_path / "run", "--saved-models": tmp_path / "saved"}
+    pairs = (flags | folders).items()
+    leaderboard.main([str(part) for pair in pairs for part in pair])
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["epochs"] == 1
+
+
 def test_bits():
     numbers = {"nll": 64 * math.log(2.0), "active_units": 3}
     assert leaderboard.in_bits(numbers, (8, 8, 1)) == {
