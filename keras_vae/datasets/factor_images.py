@@ -137,9 +137,20 @@ class FactorImages:
 
         Returns:
             Tuple of three int64 arrays.
+
+        Raises:
+            ValueError: If the shares leave no image to train on.
         """
+        shares = (validation, test)
+        possible = all(0.0 <= share < 1.0 for share in shares)
+        counts = [round(s * self.num_images) for s in shares if possible]
+        if not possible or sum(counts) >= self.num_images:
+            raise ValueError(
+                "`validation` and `test` must be shares in [0, 1) that leave "
+                "images to train on. "
+                f"Received: validation={validation}, test={test}"
+            )
         order = np.random.default_rng(seed).permutation(self.num_images)
-        counts = [round(share * len(order)) for share in (validation, test)]
         held, tested, rest = np.split(order, np.cumsum(counts))
         return rest, held, tested
 

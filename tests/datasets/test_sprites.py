@@ -64,6 +64,12 @@ def test_parts_are_all_images_once(data):
     np.testing.assert_array_equal(everything, np.arange(data.num_images))
 
 
+@pytest.mark.parametrize("share", [-0.1, 0.95, 1.5, float("nan")])
+def test_parts_leave_images_to_train_on(data, share):
+    with pytest.raises(ValueError, match=f"Received: validation={share}, "):
+        data.split(validation=share)
+
+
 @pytest.mark.parametrize("size", [8, 13])
 def test_images_in_a_graph(size):
     data = datasets.sprites(size=size, num_positions=3)
