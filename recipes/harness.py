@@ -216,10 +216,23 @@ class Run:
             return
         directory = RunDirectory(self.path).__enter__()
         self._directory = directory
-        directory.claim(self.recipe, dataclasses.asdict(config), config.resume)
-        # Hours of training should not end at a folder without permission.
-        self._exports.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryDirectory(prefix=".", dir=self._exports).cleanup()
+        settings = dataclasses.asdict(config)
+        directory.check(self.recipe, settings, config.resume)
+        self._try_exports()
+        directory.claim(self.recipe, settings, config.resume)
+
+    def _try_exports(self):
+        """Hours of training should not end at a folder without permission."""
+        try:
+            self._exports.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryDirectory(prefix=".", dir=self._exports).cleanup()
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                "the folder of exported models, `saved_models`, cannot be "
+                f"written: {error.strerror}",
+                str(self._exports),
+            ) from error
 
     @property
     def _exports(self):

@@ -35,7 +35,7 @@ class RunDirectory:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"the run directory cannot be written: {error.strerror}",
+                f"the run directory, `out`, cannot be written: {error.strerror}",
                 str(self.path),
             ) from error
         try:
@@ -52,7 +52,12 @@ class RunDirectory:
         self._lock.close()
 
     def claim(self, recipe, config, resume):
-        """Writes config.json of a new run, or checks that of an old one.
+        """Writes config.json of a new run, or of an old one, see `check`."""
+        self.check(recipe, config, resume)
+        self.write_json("config.json", {"recipe": recipe, "config": config})
+
+    def check(self, recipe, config, resume):
+        """Raises an error if this run may not be written here.
 
         Args:
             recipe: str.
@@ -79,7 +84,6 @@ class RunDirectory:
                 "The run directory is not empty: give --resume to go on, or "
                 f"another --out. Received: out={str(self.path)!r}"
             )
-        self.write_json("config.json", new)
 
     def _compare(self, old, new):
         if old["recipe"] != new["recipe"]:

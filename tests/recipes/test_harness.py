@@ -177,7 +177,8 @@ def test_other_errors_keep_their_traceback():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 0}, "Received: epochs=0"),
+        ({"epochs": 0}, "`epochs` must be at least 1. Received: epochs=0"),
+        ({"width": -1}, "Received: width=-1"),
         ({"resume": True, "out": None}, "Received: out=None"),
         ({"resume": True, "out": "/no/run"}, "no run to resume"),
         ({"strategy": "multiworker"}, "TF_CONFIG=None"),
@@ -229,9 +230,16 @@ def test_steps_at_once_divide_an_epoch(config):
 
 def test_refusals_come_before_training(config, tmp_path):
     (tmp_path / "saved_models").write_text("a file")
-    with pytest.raises(OSError, match="saved_models"):
+    with pytest.raises(OSError, match="`saved_models`, cannot be written"):
         train(config)
-    assert not list((tmp_path / "run").glob("history.csv"))
+    # The next attempt may have the same run directory.
+    assert [p.name for p in (tmp_path / "run").iterdir()] == [".lock"]
+
+
+def test_a_run_that_is_refused_exports_nothing(copy, tmp_path):
+    with pytest.raises(ValueError, match="not empty"):
+        train(dataclasses.replace(copy, resume=False))
+    assert not (tmp_path / "saved_models").exists()
 
 
 def test_unknown_data_leave_no_folder(config, tmp_path):
