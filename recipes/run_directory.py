@@ -35,7 +35,8 @@ class RunDirectory:
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"the run directory, `out`, cannot be written: {error.strerror}",
+                "the run directory, `out`, cannot be written: "
+                f"{error.strerror}",
                 str(self.path),
             ) from error
         try:
