@@ -1,11 +1,13 @@
 """What can be said about data before training starts."""
 
+import numbers
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae.datasets.splits import Splits
 from keras_vae.typing import Array
 
 
@@ -24,6 +26,7 @@ def first_arrays(x: Any, y: Any, argument: str) -> tuple[Any, Any]:
             ) from None
         x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
     leaves = keras.tree.flatten(x)
+    _check_source(x, leaves, argument)
     if not all(isinstance(a, (np.ndarray, tf.Tensor)) for a in leaves):
         return None, None
     x = keras.tree.map_structure(np.asarray, x)
@@ -34,6 +37,30 @@ def first_arrays(x: Any, y: Any, argument: str) -> tuple[Any, Any]:
                 f"Received: {argument} of shape {leaf.shape}"
             )
     return x, None if y is None else np.asarray(y)
+
+
+def _check_source(x: Any, leaves: list[Any], argument: str) -> None:
+    if isinstance(x, Splits):
+        raise ValueError(
+            f"`{argument}` must be one part of the data, such as its attribute "
+            f"`train`. Received: {argument}=the Splits of all parts"
+        )
+    if x is None or any(
+        isinstance(leaf, (str, bytes, numbers.Number)) for leaf in leaves
+    ):
+        raise ValueError(
+            f"`{argument}` must be an array, or a tf.data.Dataset of batches. "
+            f"Received: {argument} of type {type(x).__name__}"
+        )
+
+
+def check_one_array(x: Any) -> None:
+    """One array, for models that take one."""
+    if isinstance(x, (list, tuple, dict)):
+        raise ValueError(
+            "`x` must be one array (`numpy.stack` makes one of a list of "
+            f"examples). Received: x={type(x).__name__} of {len(x)} arrays"
+        )
 
 
 def check_target(x: Any, y: Any) -> None:

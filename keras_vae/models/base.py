@@ -12,12 +12,14 @@ from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from keras_vae import data_checks
 from keras_vae import random
+from keras_vae.arguments import positive_int
 from keras_vae.callbacks.terminate_on_non_finite import TerminateOnNonFinite
 from keras_vae.layers.tied_dense import retie
 from keras_vae.models import bias_gradients
 from keras_vae.models import gradients
 from keras_vae.models.convolutions import accept_no_examples
 from keras_vae.models.convolutions import convolutions_of
+from keras_vae.typing import PathLike
 from keras_vae.typing import Weight
 
 
@@ -228,10 +230,17 @@ class TermModel(keras.Model):
 
         Raises:
             ValueError: if the data cannot be modelled (empty, NaN, a range,
-                rank or target that does not fit).
+                rank or target that does not fit), or a number is negative.
             NonFiniteError: at the first step with a term that is not finite.
         """
         self._check_compiled()
+        if batch_size is not None:
+            # Keras takes 32 in the place of 0.
+            batch_size = positive_int("batch_size", batch_size)
+        if epochs < 0:
+            raise ValueError(
+                f"`epochs` must not be negative. Received: epochs={epochs}"
+            )
         self._prepare(x, y)
         if kwargs.get("validation_data") is not None:
             data = kwargs["validation_data"]
@@ -260,6 +269,19 @@ class TermModel(keras.Model):
             self._check_compiled()
             self._prepare(x, y)
         return super().evaluate(x, _target(x, y, kwargs), **kwargs)
+
+    def save(self, filepath: PathLike, *args: Any, **kwargs: Any) -> None:
+        """As `keras.Model.save`; a model without weights is not saved.
+
+        Raises:
+            ValueError: if the model is not built.
+        """
+        if not self.built:
+            raise ValueError(
+                f"{type(self).__name__} must be built before it is saved: fit "
+                "it or call it on a batch first. Received: built=False"
+            )
+        super().save(filepath, *args, **kwargs)
 
     def _check_compiled(self):
         if self.compiled and self.get_compile_config().get("loss") is not None:

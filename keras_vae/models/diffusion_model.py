@@ -213,6 +213,7 @@ class DiffusionModel(TermModel):
 
     def check_data(self, x: Any, y: Any = None) -> None:
         data_checks.check_no_target(self, y)
+        data_checks.check_one_array(x)
         if self._event_shape not in (None, x.shape[1:]):
             raise ValueError(
                 f"`x` must have shape (batch, *{self._event_shape}), as the "

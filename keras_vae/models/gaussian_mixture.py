@@ -318,6 +318,7 @@ class GaussianMixture(TermModel):
 
     def check_data(self, x: Any, y: Any = None) -> None:
         data_checks.check_no_target(self, y)
+        data_checks.check_one_array(x)
         self._check_shape(x)
         data_checks.check_floats(x, "x")
 

@@ -79,6 +79,7 @@ class LikelihoodModel(TermModel):
             self.likelihood.build(tuple(params_shape))
 
     def check_data(self, x: Any, y: Any = None) -> None:
+        data_checks.check_one_array(x)
         data_checks.check_target(x, y)
         _check_shape(x.shape, self._event_shape or self.known_event_shape())
         data_checks.check_floats(x, "x")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
+from typing import NoReturn
 
 import tensorflow as tf
 
@@ -19,6 +20,15 @@ class QuantizedCodes:
     A subclass must call `add_codebooks` in its constructor and override
     `code_shapes`.
     """
+
+    @property
+    def sample(self) -> NoReturn:
+        """There is none: a prior of the codes is needed, see `VQGenerator`."""
+        raise AttributeError(
+            f"{type(self).__name__!r} object has no attribute 'sample', as it "
+            "has no prior to draw codes from: fit a PixelSNAIL to its codes "
+            "and sample from VQGenerator(vq_vae, prior)"
+        )
 
     def add_codebooks(
         self,

@@ -103,6 +103,21 @@ def no_examples(folder):
 
 
 @mistake
+def list_of_an_array(folder):
+    fit(vae(), [grey()])
+
+
+@mistake
+def all_splits(folder):
+    fit(vae(), keras_vae.datasets.load("digits"))
+
+
+@mistake
+def name_of_the_data(folder):
+    fit(vae(), "digits")
+
+
+@mistake
 def misspelt_data(folder):
     keras_vae.datasets.load("mnits")
 
@@ -303,6 +318,11 @@ def samples_without_a_prior(folder):
 @mistake
 def shape_before_data(folder):
     return vae_without_input().event_shape
+
+
+@mistake
+def save_before_data(folder):
+    vae_without_input().save(folder / "model.keras")
 
 
 @mistake

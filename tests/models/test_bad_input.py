@@ -64,6 +64,73 @@ def test_validation_data_are_checked_too():
         vae().fit(images(), validation_data=(images(high=255.0),), verbose=0)
 
 
+def whole_digits():
+    return keras_vae.datasets.load("digits")
+
+
+NO_ARRAY = {
+    "list": (lambda: [images()], "one array.*Received: x=list of 1 arrays"),
+    "images": (lambda: [*images()], "Received: x=list of 6 arrays"),
+    "pair": (lambda: (images(), images()), "Received: x=tuple of 2 arrays"),
+    "dict": (lambda: {"x": images()}, "Received: x=dict of 1 arrays"),
+    "lists": (lambda: images().tolist(), "must be an array.* of type list"),
+    "name": (lambda: "digits", "Received: x of type str"),
+    "none": (lambda: None, "Received: x of type NoneType"),
+    "splits": (whole_digits, "`train`.*Received: x=the Splits"),
+}
+
+
+@pytest.mark.parametrize("name", NO_ARRAY)
+def test_what_is_no_array_is_said_so(name):
+    make, message = NO_ARRAY[name]
+    with pytest.raises(ValueError, match=message):
+        vae().fit(make(), verbose=0)
+    with pytest.raises(ValueError, match=message):
+        vae().evaluate(make(), verbose=0)
+
+
+def other_models():
+    unet = keras_vae.networks.unet((4, 4, 1), filters=8, num_groups=4)
+    yield keras_vae.DiffusionModel(unet, num_steps=4)
+    yield keras_vae.GaussianMixture(16, 2)
+
+
+def test_other_models_of_one_array():
+    for model in other_models():
+        with pytest.raises(ValueError, match="Received: x=list of 1 arrays"):
+            model.check_data([images()])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 0}, "`batch_size`.*Received: batch_size=0"),
+        ({"batch_size": -5}, "`batch_size`.*Received: batch_size=-5"),
+        ({"epochs": -1}, "`epochs`.*Received: epochs=-1"),
+    ],
+)
+def test_numbers_of_fit(change, message):
+    with pytest.raises(ValueError, match=message):
+        vae().fit(images(), verbose=0, **change)
+
+
+def test_a_model_that_is_not_built_is_not_saved(tmp_path):
+    with pytest.raises(ValueError, match="VAE must be built before it is save"):
+        vae().save(tmp_path / "model.keras")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_vq_vae_says_what_samples():
+    encoder = keras_vae.networks.residual_encoder((4, 4, 1), 2, filters=4)
+    decoder = keras_vae.networks.residual_decoder(
+        encoder.output_shape[1:], (4, 4, 1), filters=4
+    )
+    model = keras_vae.VQVAE(encoder, decoder, 4, 2)
+    assert not hasattr(model, "sample")
+    with pytest.raises(AttributeError, match=r"VQGenerator\(vq_vae, prior\)"):
+        model.sample(3)
+
+
 def test_labels_are_not_targets():
     x = images()
     labels = np.arange(6)
