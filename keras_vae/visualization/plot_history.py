@@ -25,6 +25,7 @@ def plot_history(
         ValueError: If the history is empty.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     values = getattr(history, "history", history)
     names = list(dict.fromkeys(n.removeprefix("val_") for n in values))
@@ -45,6 +46,7 @@ def plot_history(
                 epochs = np.arange(1, len(values[key]) + 1)
                 axes.plot(epochs, values[key], label=label, marker=marker, ms=3)
         axes.set(title=name, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if len(axes.lines) > 1:
             axes.legend()
     for axes in list(panels):

@@ -56,6 +56,10 @@ def plot_level_maps(
         axes.scatter(
             *points.T, c=labels, s=4, cmap="tab10", linewidths=0, alpha=0.7
         )
-        axes.set(title=f"z_{number}", xlabel=", ".join(shares))
+        axes.set(title=f"z_{number}")
+        for which, share in zip("xy", shares):
+            order = "first" if which == "x" else "second"
+            label = f"{order} component ({share} of the variance)"
+            axes.set(**{f"{which}label": label})
         axes.set_aspect("equal", adjustable="datalim")
     return figure

@@ -1,5 +1,7 @@
 """The callback logs what the metric counts."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -87,6 +89,9 @@ def test_state_of_the_last_count(binary_digits):
 def test_maps_of_levels(model, digits):
     figure = plot_level_maps(model, digits[:50], np.arange(50) % 10)
     assert [axes.get_title() for axes in figure.axes] == ["z_1", "z_2"]
+    first, second = figure.axes[1].get_xlabel(), figure.axes[1].get_ylabel()
+    assert re.fullmatch(r"first component \(\d+% of the variance\)", first)
+    assert re.fullmatch(r"second component \(\d+% of the variance\)", second)
     points = figure.axes[1].collections[0].get_offsets()
     spread = np.asarray(model.encode_levels(digits[:50])[1]).var(axis=0).sum()
     # Two components of two dimensions keep the variance.

@@ -26,6 +26,12 @@ def test_training_and_validation_share_a_panel():
     assert len(panels["kl_loss"].lines) == 1
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 3, 30])
+def test_epochs_are_whole(epochs):
+    (axes,) = plot_history({"loss": [1.0] * epochs}).axes
+    assert all(float(tick).is_integer() for tick in axes.get_xticks())
+
+
 def test_no_empty_panels():
     assert len(plot_history({str(i): [1.0] for i in range(7)}).axes) == 7
 
