@@ -268,6 +268,7 @@ def train(config):
             numbers,
             paper=reference,
             note="Beside ours: scikit-learn's EM, and the exact Bayes error.",
+            beside="reference",
         )
 
 

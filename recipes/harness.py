@@ -186,6 +186,8 @@ class Run:
             watching.append(
                 keras.callbacks.TensorBoard(path / "logs", write_graph=False)
             )
+        if self.chief:
+            print(_beginning(path, epoch, epochs, backup.stopped), flush=True)
         model.fit(
             data.train(epoch),
             epochs=epoch if backup.stopped else epochs,
@@ -321,7 +323,15 @@ class Run:
         """Writes figures/<name>.png."""
         visualization.save_figure(figure, self.path / "figures" / f"{name}.png")
 
-    def finish(self, model, numbers, paper=None, note=None, speeds=None):
+    def finish(
+        self,
+        model,
+        numbers,
+        paper=None,
+        note=None,
+        speeds=None,
+        beside="paper",
+    ):
         """Exports the model, writes metrics.json, says what is where.
 
         Args:
@@ -332,6 +342,7 @@ class Run:
             note: None, or str: what to know when comparing.
             speeds: None, or dict of str to number: results that differ from
                 machine to machine, and from run to run.
+            beside: str, what the numbers of `paper` are, above their column.
         """
         speeds = speeds or {}
         exported = keras_vae.export_model(model, self._exports)
@@ -357,7 +368,10 @@ class Run:
                 **environment(),
             },
         )
-        self._say(exported, numbers | speeds, paper or {}, note, seconds)
+        print("\n" + _table(numbers | speeds, paper or {}, beside))
+        if note:
+            print(note)
+        self._say(exported, seconds)
 
     def _epochs(self):
         epochs = {
@@ -366,18 +380,13 @@ class Run:
         }
         return epochs["model"] if list(epochs) == ["model"] else epochs
 
-    def _say(self, exported, numbers, paper, note, seconds):
-        print(f"\n{'':24}{'here':>12}{'paper':>12}")
-        for name in dict.fromkeys([*numbers, *paper]):
-            here, there = numbers.get(name), paper.get(name)
-            print(f"{name:24}{_number(here):>12}{_number(there):>12}")
-        if note:
-            print(note)
+    def _say(self, exported, seconds):
         print(
             "\nseconds      "
             + ", ".join(f"{k} {v:.0f}" for k, v in seconds.items())
         )
-        print(f"figures      {self.path / 'figures'}")
+        if (self.path / "figures").is_dir():
+            print(f"figures      {self.path / 'figures'}")
         print(f"numbers      {self.path / 'metrics.json'}")
         for stage in self.histories:
             folder = self.path / (stage or "")
@@ -404,7 +413,29 @@ class _Seconds(keras.callbacks.Callback):
         self._last = now
 
 
+def _beginning(path, epoch, epochs, stopped):
+    """What is trained next, as several models may be, one after the other."""
+    if stopped or epoch >= epochs:
+        return f"\n{path}: trained before"
+    after = f", after epoch {epoch}" if epoch else ""
+    return f"\n{path}: training of {epochs} epochs{after}"
+
+
+def _table(numbers, paper, beside):
+    """Numbers in lines, those of the paper beside them."""
+    names = dict.fromkeys([*numbers, *paper])
+    width = max(24, *(len(name) for name in names))
+    lines = [f"{'':{width}}{'here':>12}{beside:>12}"]
+    for name in names:
+        here, there = (_number(n.get(name)) for n in (numbers, paper))
+        lines.append(f"{name:{width}}{here:>12}{there:>12}")
+    return "\n".join(lines)
+
+
 def _number(value):
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else f"{value:.2f}"
+    if isinstance(value, int):
+        return str(value)
+    # Two decimals of 0.0025 would be none.
+    return f"{value:.2g}" if 0.0 < abs(value) < 0.1 else f"{value:.2f}"

@@ -406,6 +406,9 @@ def train(config):
         if config.pixels == "grey":
             numbers = in_bits(numbers, data.event_shape)
         numbers["parameters"] = model.count_params()
+        for stage in run.histories:
+            name = f"loss_curves_{stage}" if stage else "loss_curves"
+            run.save_figure(name, run.draw_history(stage))
         # Of the stage that ran last.
         seconds = np.median(run.history["seconds"])
         speeds = {"images_per_second": round(images / seconds)}

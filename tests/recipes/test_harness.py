@@ -313,11 +313,34 @@ def test_a_finished_run_is_not_trained_again(trained, copy, capsys):
     for text in ("1.50", "86.76", "Not comparable.", metrics["exported"]):
         assert text in said
     assert "tensorflow_model_server" in said
+    assert f"{run.path}: trained before" in said
     assert str(run.path / "figures") in said
 
 
-def test_more_epochs_may_be_added(copy):
+def test_numbers_stand_below_each_other():
+    numbers = {"bound": -45.738, "variance": 0.00253, "units": 3, "none": 0.0}
+    table = harness._table(
+        {**numbers, "contractive_saturation_percent": 1.0},
+        {"bound": -40, "other": 2.5},
+        "exact",
+    ).splitlines()
+    assert len({len(line) for line in table}) == 1
+    assert [line.split() for line in table] == [
+        ["here", "exact"],
+        ["bound", "-45.74", "-40"],
+        ["variance", "0.0025", "-"],
+        ["units", "3", "-"],
+        ["none", "0.00", "-"],
+        ["contractive_saturation_percent", "1.00", "-"],
+        ["other", "-", "2.50"],
+    ]
+
+
+def test_more_epochs_may_be_added(copy, capsys):
     run, _ = train(dataclasses.replace(copy, epochs=3))
+    assert f"{run.path}: training of 3 epochs, after epoch 2" in (
+        capsys.readouterr().out
+    )
     assert [row["epoch"] for row in runs.history(run.path)] == ["0", "1", "2"]
 
 

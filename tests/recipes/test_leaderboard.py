@@ -17,6 +17,7 @@ def run(folder, *flags):
         ]
     )
     metrics = json.loads((folder / "run" / "metrics.json").read_text())
+    assert list((folder / "run" / "figures").glob("loss_curves*.png"))
     assert metrics["speeds"]["images_per_second"] > 0
     return metrics["numbers"]
 
