@@ -35,7 +35,7 @@ def positive(name: str, value: float) -> float:
 
 def non_negative(name: str, value: Weight) -> Weight:
     """Return `value`, or raise if it is a number below 0; schedules pass."""
-    if isinstance(value, (int, float)) and not value >= 0:
+    if isinstance(value, numbers.Real) and not float(value) >= 0:
         raise ValueError(
             f"`{name}` must not be negative. Received: {name}={value}"
         )

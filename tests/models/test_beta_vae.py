@@ -313,6 +313,7 @@ def test_both_optimizers_survive_saving(x, tmp_path):
             },
         ),
         ("beta", {"beta": -1.0}),
+        ("beta", {"beta": np.float32(-1.0)}),
         (
             "beta",
             {"beta": -1.0, "total_correlation": "weighted", "num_examples": 5},
