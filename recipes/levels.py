@@ -1,7 +1,6 @@
 """What the recipes of hierarchies share: settings, stages, numbers."""
 
 import dataclasses
-from typing import Literal
 
 import keras
 import numpy as np
@@ -46,9 +45,8 @@ class Config(harness.Config):
         preset: What the other flags default to.
         latent_dims: Size of each level's latent variable, bottom first.
         units: Width of each level's networks, bottom first.
-        learning_rate: Of the first step.
-        schedule: How it falls. steps: halved, then divided by 5 and 20, after
-            60, 80 and 92 percent of the run; cosine: to 0.
+        learning_rate: Of the first step; halved, then divided by 5 and 20,
+            after 60, 80 and 92 percent of the run.
         adam_epsilon: Of Adam, added to the root of the second moment.
         warm_up: Part of the epochs in which the weight of the KL terms rises
             from 0 to 1.
@@ -70,7 +68,6 @@ class Config(harness.Config):
     latent_dims: tuple[int, ...] = (16, 8, 4)
     units: tuple[int, ...] = (64, 32, 16)
     learning_rate: float = 1e-3
-    schedule: Literal["steps", "cosine"] = "steps"
     adam_epsilon: float = 1e-7
     warm_up: settings.Part = 0.2
     free_bits: float = 0.0
@@ -101,13 +98,6 @@ def warm_up(config, data):
 
 
 def _adam(config, data):
-    if config.schedule == "cosine":
-        return optimizers.adam(
-            config.learning_rate,
-            config.epochs,
-            data,
-            epsilon=config.adam_epsilon,
-        )
     steps = config.epochs * data.steps_per_epoch
     rate = keras.optimizers.schedules.PiecewiseConstantDecay(
         [round(part * steps) for part in (0.6, 0.8, 0.92)],
