@@ -15,14 +15,11 @@ PLAIN_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,199}"
 
 def positive_int(name: str, value: Any, at_least: int = 1) -> int:
     """Return `value` as an int, or raise if it is none or below `at_least`."""
-    if not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(
-            f"`{name}` must be a positive integer. Received: {name}={value!r}"
-        )
-    if value < at_least:
-        raise ValueError(
-            f"`{name}` must be at least {at_least}. Received: {name}={value}"
-        )
+    if not isinstance(value, numbers.Integral) or value < at_least:
+        kind = "a positive integer"
+        if at_least > 1:
+            kind = f"an integer and at least {at_least}"
+        raise ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}")
     return int(value)
 
 

@@ -230,7 +230,8 @@ class TermModel(keras.Model):
 
         Raises:
             ValueError: if the data cannot be modelled (empty, NaN, a range,
-                rank or target that does not fit), or a number is negative.
+                rank or target that does not fit), `batch_size` is not
+                positive, or `epochs` is negative.
             NonFiniteError: at the first step with a term that is not finite.
         """
         self._check_compiled()

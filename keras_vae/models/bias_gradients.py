@@ -2,7 +2,7 @@
 
 TensorFlow's CPU kernel keeps their running sum in the precision of its terms:
 in bfloat16 it stops at 256 times a term, and the biases of a convolution get a
-fraction of their gradient. https://github.com/tensorflow/tensorflow/issues/86378
+fraction of their gradient.
 """
 
 import tensorflow as tf
@@ -12,7 +12,7 @@ _HALF = (tf.bfloat16, tf.float16)
 
 
 def sum_in_single_precision() -> None:
-    """Makes TensorFlow sum gradients of half precision biases exactly.
+    """Makes TensorFlow sum gradients of half precision biases well.
 
     The gradient of single and double precision stays TensorFlow's own. TF has
     no public way to exchange a gradient, and Keras none to add a bias with
@@ -29,7 +29,7 @@ def _with_exact_half(tensorflow_gradient):
             return tensorflow_gradient(op, upstream)
         axes = list(range(upstream.shape.rank))
         axes.remove(1 if op.get_attr("data_format") == b"NCHW" else axes[-1])
-        # The sum of bfloat16 is exact as it is, and faster.
+        # TensorFlow itself sums bfloat16 in single precision here, and faster.
         terms = upstream
         if upstream.dtype == tf.float16:
             terms = tf.cast(upstream, tf.float32)

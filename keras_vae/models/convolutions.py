@@ -1,6 +1,7 @@
 """What a model must know of the convolutions among its layers."""
 
 import functools
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -41,11 +42,11 @@ def accept_no_examples(model: keras.Model) -> None:
 
 def _with_an_example(call):
     @functools.wraps(call)
-    def padded_call(x: TensorLike) -> tf.Tensor:
+    def padded_call(x: TensorLike, *args: Any, **kwargs: Any) -> tf.Tensor:
         num_examples = tf.shape(x)[0]
         spare = tf.maximum(1 - num_examples, 0)
         padding = [[0, spare], *[[0, 0]] * (len(x.shape) - 1)]
-        return call(tf.pad(x, padding))[:num_examples]
+        return call(tf.pad(x, padding), *args, **kwargs)[:num_examples]
 
     padded_call.accepts_no_examples = True
     return padded_call
