@@ -1,3 +1,5 @@
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -5,8 +7,12 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.likelihoods.likelihood import check_range
+from keras_vae.losses import sum_event
 from keras_vae.typing import Array
 from keras_vae.typing import TensorLike
+
+# Of numbers from 1 to 2, whose product float32 holds.
+_MOST_FACTORS = 100
 
 
 @keras.saving.register_keras_serializable(package="keras_vae")
@@ -50,6 +56,13 @@ class Bernoulli(Likelihood):
     def mean(self, params: tf.Tensor) -> tf.Tensor:
         return tf.sigmoid(tf.cast(params, "float32"))
 
+    def log_prob(
+        self, params: tf.Tensor, x: TensorLike, training: bool = False
+    ) -> tf.Tensor:
+        logits = tf.cast(params, "float32")
+        linear = sum_event(x * logits - tf.nn.relu(logits), self.event_rank)
+        return linear - _sum_of_softplus_less_relu(logits, self.event_rank)
+
     def pointwise_log_prob(
         self, params: tf.Tensor, x: TensorLike, training: bool = False
     ) -> tf.Tensor:
@@ -70,3 +83,42 @@ class Bernoulli(Likelihood):
                 f"Received: {argument} with values such as "
                 f"{x[(x != 0) & (x != 1)].flat[0]}"
             )
+
+
+def _sum_of_softplus_less_relu(logits: tf.Tensor, event_rank: int) -> tf.Tensor:
+    """Sum of log(1 + exp(l)) - max(l, 0) over the event.
+
+    Logarithms are taken of products over many elements: one by one they would
+    be most of the time that `log_likelihood` spends outside of the networks.
+    """
+    event_axes = [1] * event_rank
+
+    @tf.custom_gradient
+    def total(logits):
+        def gradient(upstream):
+            shape = tf.concat([tf.shape(upstream), event_axes], axis=0)
+            # The derivative of max(l, 0) at 0 is TensorFlow's, 0.
+            slope = tf.sigmoid(logits) - tf.cast(logits > 0.0, "float32")
+            return slope * tf.reshape(upstream, shape)
+
+        factors = 1.0 + tf.exp(-tf.abs(logits))
+        return _log_of_product(factors, event_rank), gradient
+
+    return total(logits)
+
+
+def _log_of_product(factors: tf.Tensor, event_rank: int) -> tf.Tensor:
+    """Sum of the logarithms of numbers from 1 to 2, over the event."""
+    batch_rank = factors.shape.rank - event_rank
+    event_size = math.prod(factors.shape[batch_rank:])
+    num_products = max(1, -(-event_size // _MOST_FACTORS))
+    size = -(-event_size // num_products)
+    batch_shape = tf.shape(factors)[:batch_rank]
+    flat = tf.reshape(factors, tf.concat([batch_shape, [event_size]], axis=0))
+    missing = num_products * size - event_size
+    if missing:
+        padding = [[0, 0]] * batch_rank + [[0, missing]]
+        flat = tf.pad(flat, padding, constant_values=1.0)
+    shape = tf.concat([batch_shape, [num_products, size]], axis=0)
+    products = tf.reduce_prod(tf.reshape(flat, shape), axis=-1)
+    return tf.reduce_sum(tf.math.log(products), axis=-1)

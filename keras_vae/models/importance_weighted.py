@@ -12,8 +12,10 @@ from keras_vae.typing import Array
 from keras_vae.typing import ExportSignature
 from keras_vae.typing import Seed
 
-# Decoded rows held at once by `log_likelihood`: what a core's cache likes.
-_ROWS_AT_ONCE = 2000
+# Rows decoded at once by `log_likelihood`: what a core's cache likes.
+_ROWS_AT_ONCE = 1000
+# While one chunk is summed the next is decoded: all cores have work.
+_CHUNKS_AT_ONCE = 2
 
 
 class ImportanceWeighted:
@@ -105,7 +107,7 @@ class ImportanceWeighted:
                 tf.TensorShape([]),
                 tf.TensorShape([None]),
             ),
-            parallel_iterations=1,
+            parallel_iterations=_CHUNKS_AT_ONCE,
         )
         return total - tf.math.log(tf.cast(num_samples, "float32"))
 

@@ -85,6 +85,42 @@ def test_extreme_logits(x, logit):
     )
 
 
+@pytest.mark.parametrize("num", [1, 99, 101, 1000])
+def test_sums_of_many_elements(num):
+    rng = np.random.default_rng(0)
+    # Some of them where all factors of the product are 2, and where all are 1.
+    logits = rng.normal(0, 3, (4, num)) * [[0.0], [1e-3], [1.0], [1e3]]
+    logits = logits.astype("float32")
+    x = rng.integers(0, 2, (4, num)).astype("float32")
+    value, gradient = value_and_gradient(
+        lambda params: built(Bernoulli(), (num,)).log_prob(params, x), logits
+    )
+    exact = logits.astype("float64")
+    expected = x * exact - np.logaddexp(0.0, exact)
+    np.testing.assert_allclose(value, expected.sum(1), rtol=1e-6, atol=1e-5)
+    np.testing.assert_allclose(
+        gradient, x - special.expit(exact), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_second_derivative(likelihood):
+    logits = tf.constant(
+        np.linspace(-3.0, 3.0, 6).reshape(1, 2, 3, 1), "float32"
+    )
+    with tf.GradientTape() as outer:
+        outer.watch(logits)
+        with tf.GradientTape() as inner:
+            inner.watch(logits)
+            value = likelihood.log_prob(logits, tf.zeros_like(logits))
+        gradient = inner.gradient(value, logits)
+    probabilities = special.expit(logits)
+    np.testing.assert_allclose(
+        outer.gradient(gradient, logits),
+        -probabilities * (1 - probabilities),
+        rtol=1e-5,
+    )
+
+
 def test_samples_axis_broadcasts(likelihood, logits):
     x = np.random.default_rng(1).uniform(size=logits.shape).astype("float32")
     stacked = np.stack([logits, -logits])
