@@ -187,7 +187,8 @@ class Run:
                 keras.callbacks.TensorBoard(path / "logs", write_graph=False)
             )
         if self.chief:
-            print(_beginning(path, epoch, epochs, backup.stopped), flush=True)
+            over = backup.stopped or epoch >= epochs
+            print(self._beginning(path, epoch, epochs, over), flush=True)
         model.fit(
             data.train(epoch),
             epochs=epoch if backup.stopped else epochs,
@@ -245,6 +246,14 @@ class Run:
         if self.config.strategy == "multiworker":
             return contextlib.nullcontext()
         return self.strategy.scope()
+
+    def _beginning(self, path, epoch, epochs, over):
+        """What is trained next, as several models may be, one after another."""
+        if over:
+            return f"\n{path}: trained before"
+        number = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+        after = f", after epoch {epoch}" if epoch else ""
+        return f"\n{path}: training of {number} on {self.config.data}{after}"
 
     def _watching(self, model, data, monitor, path, epochs, extra):
         """Callbacks: who changes weights or logs comes before who reads."""
@@ -411,14 +420,6 @@ class _Seconds(keras.callbacks.Callback):
         now = time.perf_counter()
         logs["seconds"] = now - self._last
         self._last = now
-
-
-def _beginning(path, epoch, epochs, stopped):
-    """What is trained next, as several models may be, one after the other."""
-    if stopped or epoch >= epochs:
-        return f"\n{path}: trained before"
-    after = f", after epoch {epoch}" if epoch else ""
-    return f"\n{path}: training of {epochs} epochs{after}"
 
 
 def _table(numbers, paper, beside):

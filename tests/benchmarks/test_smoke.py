@@ -16,7 +16,8 @@ from benchmarks import turns
 from benchmarks import vq_vae_throughput
 
 
-def test_train_throughput(tmp_path, capsys):
+def test_train_throughput(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(train_throughput, "HOPELESS", float("inf"))
     out = tmp_path / "made" / "result.json"
     config = train_throughput.Config(
         **train_throughput.SMOKE, smoke=True, out=str(out)
@@ -35,6 +36,17 @@ def test_train_throughput(tmp_path, capsys):
     )
     assert {"keras", "keras_vae", "tensorflow"} <= set(result["versions"])
     assert "| fit " in capsys.readouterr().out
+
+
+def test_a_hopeless_loop_takes_no_turns(tmp_path, monkeypatch):
+    monkeypatch.setattr(train_throughput, "HOPELESS", 1.0)
+    config = train_throughput.Config(
+        **train_throughput.SMOKE, smoke=True, out=str(tmp_path / "result.json")
+    )
+    train_throughput.main(config)
+    result = json.loads((tmp_path / "result.json").read_text())
+    loops = set(result["examples_per_second"]) & set(train_throughput.LOOPS)
+    assert loops == {result["hand_written_loop"]}
 
 
 def test_ratios_are_of_pairs():

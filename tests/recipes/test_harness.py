@@ -338,7 +338,7 @@ def test_numbers_stand_below_each_other():
 
 def test_more_epochs_may_be_added(copy, capsys):
     run, _ = train(dataclasses.replace(copy, epochs=3))
-    assert f"{run.path}: training of 3 epochs, after epoch 2" in (
+    assert f"{run.path}: training of 3 epochs on digits, after epoch 2" in (
         capsys.readouterr().out
     )
     assert [row["epoch"] for row in runs.history(run.path)] == ["0", "1", "2"]
