@@ -1,4 +1,4 @@
-"""A small U-Net on 8x8 images, the simple loss."""
+"""A small U-Net, the simple loss."""
 
 import math
 
@@ -15,11 +15,10 @@ from recipes import diffusion_ho2020
 
 
 class DiffusionModel(Subject):
-    """The recipe's network for digits, with its optimizer."""
+    """The recipe's network for MNIST, with its optimizer."""
 
-    defaults = diffusion_ho2020.Config()
-    event_shape = (8, 8, 1)
-    examples = 2500
+    defaults = diffusion_ho2020.Config(**diffusion_ho2020.PRESETS["mnist"])
+    examples = 512
 
     def arrays(self, num):
         rng = np.random.default_rng(0)

@@ -40,7 +40,7 @@ class GaussianMixture(Subject):
 
 
 class MixtureObjective(by_hand.Objective):
-    """Cholesky factors of L L' + floor I, all of it in float32."""
+    """Cholesky factors of L L' + floor I, these in float64 as the model's."""
 
     names = ("loss", "neg_elbo", "neg_log_likelihood")
 
@@ -48,7 +48,7 @@ class MixtureObjective(by_hand.Objective):
         super().__init__(subject)
         sizes, (dim,) = subject.sizes, subject.event_shape
         num = sizes.num_components
-        self._floor = sizes.variance_floor * tf.eye(dim)
+        self._floor = sizes.variance_floor * tf.eye(dim, dtype="float64")
         self._constant = 0.5 * dim * math.log(2.0 * math.pi)
         self._logits, self._means, self._factors = self.variables = [
             keras.Variable(tf.random.normal(shape))
@@ -56,11 +56,13 @@ class MixtureObjective(by_hand.Objective):
         ]
 
     def losses(self, x):
-        factors = tfp.math.fill_triangular(self._factors.value)
+        factors = tf.cast(self._factors.value, "float64")
+        factors = tfp.math.fill_triangular(factors)
         diagonal = tf.exp(tf.linalg.diag_part(factors))
         factors = tf.linalg.set_diag(factors, diagonal)
         covariances = tf.matmul(factors, factors, transpose_b=True)
         scales = tf.linalg.cholesky(covariances + self._floor)
+        scales = tf.cast(scales, "float32")
         error = x[tf.newaxis] - self._means.value[:, tf.newaxis]
         error = tf.linalg.triangular_solve(
             scales, tf.transpose(error, [0, 2, 1])

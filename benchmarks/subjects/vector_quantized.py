@@ -33,11 +33,13 @@ class VQVAE(Subject):
 
 
 class VQVAE2(VQVAE):
-    """4x4 and 2x2 codes of 8x8 images, the recipe's for digits."""
+    """8x8 and 4x4 codes of 32x32 images in colour."""
 
-    defaults = vq_vae2_razavi2019.Config()
-    event_shape = (8, 8, 1)
-    examples = 5000
+    defaults = vq_vae2_razavi2019.Config(
+        **vq_vae2_razavi2019.PRESETS["cifar10"]
+    )
+    event_shape = (32, 32, 3)
+    examples = 640
 
     def model(self):
         sizes = self.sizes

@@ -1,5 +1,3 @@
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,7 +5,6 @@ from tensorflow_probability import distributions as tfd
 
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.likelihoods.likelihood import check_range
-from keras_vae.losses import sum_event
 from keras_vae.typing import Array
 from keras_vae.typing import TensorLike
 
@@ -45,6 +42,7 @@ class Bernoulli(Likelihood):
 
     discrete = True
     factorized = True
+    elementwise = True
     bounded_activations = ("sigmoid", "hard_sigmoid", "softmax")
 
     def distribution(self, params: tf.Tensor) -> tfd.Distribution:
@@ -59,9 +57,10 @@ class Bernoulli(Likelihood):
     def log_prob(
         self, params: tf.Tensor, x: TensorLike, training: bool = False
     ) -> tf.Tensor:
+        params, x = self.flat(params, x)
         logits = tf.cast(params, "float32")
-        linear = sum_event(x * logits - tf.nn.relu(logits), self.event_rank)
-        return linear - _sum_of_softplus_less_relu(logits, self.event_rank)
+        linear = tf.reduce_sum(x * logits - tf.nn.relu(logits), axis=-1)
+        return linear - _sum_of_softplus_less_relu(logits)
 
     def pointwise_log_prob(
         self, params: tf.Tensor, x: TensorLike, training: bool = False
@@ -85,40 +84,32 @@ class Bernoulli(Likelihood):
             )
 
 
-def _sum_of_softplus_less_relu(logits: tf.Tensor, event_rank: int) -> tf.Tensor:
-    """Sum of log(1 + exp(l)) - max(l, 0) over the event.
+@tf.custom_gradient
+def _sum_of_softplus_less_relu(logits):
+    """Sum of log(1 + exp(l)) - max(l, 0) over the last axis.
 
-    Logarithms are taken of products over many elements: one by one they would
+    Logarithms are taken of products of many elements: one by one they would
     be most of the time that `log_likelihood` spends outside of the networks.
     """
-    event_axes = [1] * event_rank
 
-    @tf.custom_gradient
-    def total(logits):
-        def gradient(upstream):
-            shape = tf.concat([tf.shape(upstream), event_axes], axis=0)
-            # The derivative of max(l, 0) at 0 is TensorFlow's, 0.
-            slope = tf.sigmoid(logits) - tf.cast(logits > 0.0, "float32")
-            return slope * tf.reshape(upstream, shape)
+    def gradient(upstream):
+        # The derivative of max(l, 0) at 0 is TensorFlow's, 0.
+        slope = tf.sigmoid(logits) - tf.cast(logits > 0.0, "float32")
+        return slope * upstream[..., tf.newaxis]
 
-        factors = 1.0 + tf.exp(-tf.abs(logits))
-        return _log_of_product(factors, event_rank), gradient
-
-    return total(logits)
+    return _log_of_product(1.0 + tf.exp(-tf.abs(logits))), gradient
 
 
-def _log_of_product(factors: tf.Tensor, event_rank: int) -> tf.Tensor:
-    """Sum of the logarithms of numbers from 1 to 2, over the event."""
-    batch_rank = factors.shape.rank - event_rank
-    event_size = math.prod(factors.shape[batch_rank:])
-    num_products = max(1, -(-event_size // _MOST_FACTORS))
-    size = -(-event_size // num_products)
+def _log_of_product(factors):
+    """Sum of the logarithms of numbers from 1 to 2, over the last axis."""
+    size = factors.shape[-1]
+    num_products = max(1, -(-size // _MOST_FACTORS))
+    length = -(-size // num_products)
+    batch_rank = factors.shape.rank - 1
+    padding = [[0, 0]] * batch_rank + [[0, num_products * length - size]]
+    if num_products * length > size:
+        factors = tf.pad(factors, padding, constant_values=1.0)
     batch_shape = tf.shape(factors)[:batch_rank]
-    flat = tf.reshape(factors, tf.concat([batch_shape, [event_size]], axis=0))
-    missing = num_products * size - event_size
-    if missing:
-        padding = [[0, 0]] * batch_rank + [[0, missing]]
-        flat = tf.pad(flat, padding, constant_values=1.0)
-    shape = tf.concat([batch_shape, [num_products, size]], axis=0)
-    products = tf.reduce_prod(tf.reshape(flat, shape), axis=-1)
+    shape = tf.concat([batch_shape, [num_products, length]], axis=0)
+    products = tf.reduce_prod(tf.reshape(factors, shape), axis=-1)
     return tf.reduce_sum(tf.math.log(products), axis=-1)

@@ -73,6 +73,7 @@ class Normal(Likelihood):
         self.scale = scale
         self.momentum = proper_fraction("momentum", momentum)
         self.min_scale = positive("min_scale", min_scale)
+        self.elementwise = scale != "predicted"
 
     def params_shape(self, event_shape: Sequence[int]) -> tuple[int, ...]:
         if self.scale != "predicted":
@@ -109,10 +110,12 @@ class Normal(Likelihood):
     def pointwise_log_prob(
         self, params: tf.Tensor, x: TensorLike, training: bool = False
     ) -> tf.Tensor:
-        if self.scale != "optimal" or not training:
-            return super().pointwise_log_prob(params, x)
-        mean = tf.cast(params, "float32")
-        return tfd.Normal(mean, self._update_scale(mean, x)).log_prob(x)
+        if self.scale == "optimal" and training:
+            mean = tf.cast(params, "float32")
+            scale = self._update_scale(mean, x)
+        else:
+            mean, scale = self._mean_and_scale(params)
+        return tfd.Normal(mean, scale).log_prob(x)
 
     def _split(self, params: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         params = tf.cast(params, "float32")

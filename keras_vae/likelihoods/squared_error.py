@@ -31,6 +31,7 @@ class SquaredError(Likelihood):
 
     normalized = False
     factorized = True
+    elementwise = True
 
     def distribution(self, params: tf.Tensor) -> tfd.Distribution:
         params = tf.cast(params, "float32")
