@@ -79,7 +79,7 @@ def _bounds(goal):
 def _throughput(results):
     rows = []
     for model in SUBJECTS:
-        row = {"model": f"`{model}`"}
+        row, cores = {"model": f"`{model}`"}, set()
         for precision in suite.PRECISIONS:
             name = f"{suite.THROUGHPUT}-{model}"
             name += "" if precision == "float32" else f"-{precision}"
@@ -88,6 +88,9 @@ def _throughput(results):
                 f"{short}, {column}": value
                 for column, value in _rates(results.get(name)).items()
             }
+            if name in results:
+                cores.add(results[name]["cores"])
+        row["cores"] = _range(cores) if cores else NOT_MEASURED
         rows.append(row)
     measured = [
         results[b.name]
@@ -159,16 +162,20 @@ def _described(module):
 def _surroundings(results):
     """Processor, load and versions of results, in a line."""
     first = results[0]
-    loads = [result["load"] for result in results]
-    most = f"{max(loads):.1f}"
-    if len(results) > 1:
-        most = f"{min(loads):.1f} to {most}"
+    loads = _range([round(result["load"], 1) for result in results])
+    cores = _range([result["cores"] for result in results])
     names = ("keras_vae", "tensorflow", "keras", "torch", "pythae")
     versions = {}
     for result in results:
         versions |= result["versions"]
     known = [f"{name} {versions[name]}" for name in names if name in versions]
     return (
-        f"{first['cores']} cores of {first['cpu']}, load before {most}; "
+        f"{cores} cores of {first['cpu']}, load before {loads}; "
         f"{', '.join(known)}"
     )
+
+
+def _range(values):
+    """The smallest to the largest, or the only one."""
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -104,7 +104,7 @@ class Config(harness.Config):
     batch_size: int = 50
     units: tuple[int, ...] = (200, 100, 50)
     code_dim: int = 8
-    activation: str = "gelu"
+    activation: settings.Activation = "gelu"
     loss: Literal["bernoulli", "squared_error"] = "squared_error"
     learning_rate: float = 1e-3
     input_noise: float = 0.0

@@ -98,6 +98,15 @@ class Config(harness.Config):
     probe_iterations: int = 100
 
 
+def check(config):
+    """Raises a ValueError if there is nothing to train or to choose from."""
+    for name in ("k", "alphas"):
+        if not getattr(config, name):
+            raise ValueError(
+                f"`{name}` must be at least one number. Received: {name}=()"
+            )
+
+
 def build(config, data, k):
     """The model of one k, a number or a schedule, not compiled."""
     event_shape = data.event_shape
@@ -222,6 +231,7 @@ def draw(run, models, data):
 
 
 def train(config):
+    check(config)
     with harness.Run("k_sparse_ae_makhzani2014", config) as run:
         arrays = run.arrays().as_float32()
         data = run.load()

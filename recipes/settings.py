@@ -14,6 +14,10 @@ from keras_vae import callbacks
 
 #: A whole number of a config that may be 0; all others are at least 1.
 MayBeZero = Annotated[int, "may be 0"]
+#: Of hidden layers.
+Activation = Literal[
+    "elu", "gelu", "relu", "sigmoid", "silu", "softplus", "tanh"
+]
 #: A part of something, from 0 to 1; other numbers are not negative.
 Part = Annotated[float, "from 0 to 1"]
 

@@ -19,6 +19,7 @@ import keras_vae
 from keras_vae import metrics
 from keras_vae import networks
 from recipes import harness
+from recipes import settings
 
 # Figure 2, MNIST, right end: test -ELBO by number of latent units.
 FIGURE_2 = {10: 105.0, 20: 101.0, 200: 100.0}
@@ -67,7 +68,7 @@ class Config(harness.Config):
     binarize: Literal["none", "static", "dynamic"] = "dynamic"
     latent_dim: int = 5
     units: tuple[int, ...] = (500, 500)
-    activation: str = "relu"
+    activation: settings.Activation = "relu"
     initial_stddev: float | None = None
     optimizer: Literal["adam", "adagrad"] = "adam"
     learning_rate: float = 2e-3

@@ -229,6 +229,33 @@ def test_xla_is_chosen_by_what_is_faster(monkeypatch, mirrored):
     assert not replicated.jit_compile
 
 
+@pytest.mark.parametrize(
+    ("precision", "units", "expected"),
+    [
+        ("mixed_bfloat16", 8, True),
+        ("mixed_bfloat16", 400, False),
+        ("float32", 400, True),
+    ],
+)
+def test_xla_has_no_fast_half_precision(
+    precision, units, expected, monkeypatch
+):
+    monkeypatch.undo()  # As above.
+    if len(tf.config.list_physical_devices()) > 1:
+        pytest.skip("The policy is that of machines without an accelerator.")
+    keras.config.set_dtype_policy(precision)
+    try:
+        model = keras_vae.VAE(
+            keras_vae.networks.mlp_encoder((8, 8, 1), (units, units)),
+            keras_vae.networks.mlp_decoder(2, (8, 8, 1), (units, units)),
+            2,
+        )
+        model.compile("sgd")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.jit_compile is expected
+
+
 def test_jit_and_eager_agree(binary_digits):
     results = []
     for kwargs in (

@@ -87,3 +87,13 @@ def test_k_is_at_its_value_from_the_middle_on():
     half = config.epochs * 391 // 2
     values = [float(schedule(step)) for step in (0, half // 2, half, 2 * half)]
     assert values == pytest.approx([100, 62.5, 25, 25])
+
+
+@pytest.mark.parametrize("name", ["k", "alphas"])
+def test_nothing_to_choose_from(name, tmp_path):
+    config = k_sparse_ae_makhzani2014.Config(
+        **{name: ()}, out=str(tmp_path / "run")
+    )
+    with pytest.raises(ValueError, match=f"`{name}` must be at least one"):
+        k_sparse_ae_makhzani2014.train(config)
+    assert not (tmp_path / "run").exists()
