@@ -169,9 +169,13 @@ class KSparseObjective(_Tied):
     def losses(self, x):
         flat = tf.reshape(x, [-1, self._layer.kernel.shape[0]])
         z = self._layer(flat - self._mean)
-        largest = tf.math.top_k(z, self._k, sorted=False).values
-        threshold = tf.reduce_min(largest, axis=-1, keepdims=True)
-        z = tf.where(z >= threshold, z, tf.zeros_like(z))
+        # By place, not by value: half precision has many equal ones.
+        largest, column = tf.math.top_k(z, self._k, sorted=False)
+        row = tf.broadcast_to(
+            tf.range(tf.shape(z)[0])[:, tf.newaxis], tf.shape(column)
+        )
+        place = tf.stack([row, column], axis=-1)
+        z = tf.scatter_nd(place, largest, tf.shape(z))
         loss = by_hand.sum_event(tf.square(self._decoded(z) - flat))
         return by_hand.minimise(loss, reconstruction_loss=loss)
 

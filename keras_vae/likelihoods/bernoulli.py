@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -85,14 +87,16 @@ class Bernoulli(Likelihood):
 
 
 @tf.custom_gradient
-def _sum_of_softplus_less_relu(logits):
+def _sum_of_softplus_less_relu(
+    logits: tf.Tensor,
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """Sum of log(1 + exp(l)) - max(l, 0) over the last axis.
 
     Logarithms are taken of products of many elements: one by one they would
     be most of the time that `log_likelihood` spends outside of the networks.
     """
 
-    def gradient(upstream):
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
         # The derivative of max(l, 0) at 0 is TensorFlow's, 0.
         slope = tf.sigmoid(logits) - tf.cast(logits > 0.0, "float32")
         return slope * upstream[..., tf.newaxis]
@@ -100,7 +104,7 @@ def _sum_of_softplus_less_relu(logits):
     return _log_of_product(1.0 + tf.exp(-tf.abs(logits))), gradient
 
 
-def _log_of_product(factors):
+def _log_of_product(factors: tf.Tensor) -> tf.Tensor:
     """Sum of the logarithms of numbers from 1 to 2, over the last axis."""
     size = factors.shape[-1]
     num_products = max(1, -(-size // _MOST_FACTORS))
