@@ -353,29 +353,31 @@ class GaussianMixture(TermModel):
 
     def _log_joint(self, x):
         """log pi_k + log N(x; m_k, C_k): float32 (batch, K)."""
+        return tf.transpose(self._log_joint_by_component(x))
+
+    def _log_joint_by_component(self, x):
+        """As `_log_joint`, (K, batch): sums over k run along the batch."""
         x = tf.convert_to_tensor(x)
         self._check_shape(x)
+        x = tf.cast(x, "float32")
         log_weights = tf.nn.log_softmax(tf.convert_to_tensor(self._logits))
-        return log_weights + self._component_log_prob(tf.cast(x, "float32"))
-
-    def _component_log_prob(self, x):
-        """log N(x; m_k, C_k): float32 (batch, K)."""
         if not self._is_matrix():
-            return self._components().log_prob(x[:, tf.newaxis])
+            log_prob = self._components().log_prob(x[:, tf.newaxis])
+            return tf.transpose(log_weights + log_prob)
         # The distribution would solve a system for each example and component;
         # here there is one for each component, with all examples.
         means = tf.convert_to_tensor(self._means)
         scales = self._scale_tril(tf.convert_to_tensor(self._factors))
+        log_det = tf.math.log(tf.linalg.diag_part(scales))
+        log_weights -= tf.reduce_sum(log_det, axis=-1)
+        log_weights -= 0.5 * self.dim * math.log(2.0 * math.pi)
         scales = tf.broadcast_to(
             scales, [self.num_components, self.dim, self.dim]
         )
         error = tf.transpose(x - means[:, tf.newaxis], [0, 2, 1])
         error = tf.linalg.triangular_solve(scales, error)
         squares = tf.reduce_sum(tf.square(error), axis=1)
-        scales = tf.linalg.diag_part(scales)
-        constant = 0.5 * self.dim * math.log(2.0 * math.pi)
-        constant += tf.reduce_sum(tf.math.log(scales), axis=1)
-        return -0.5 * tf.transpose(squares) - constant
+        return log_weights[:, tf.newaxis] - 0.5 * squares
 
     # === Inference ===
 
@@ -386,7 +388,7 @@ class GaussianMixture(TermModel):
 
     def log_prob(self, x: TensorLike) -> tf.Tensor:
         """log p(x), exact, in nats: float32 tensor (batch,)."""
-        return tf.reduce_logsumexp(self._log_joint(x), axis=-1)
+        return tf.reduce_logsumexp(self._log_joint_by_component(x), axis=0)
 
     def posterior(self, x: TensorLike) -> tf.Tensor:
         """p(k|x), the responsibilities: float32 tensor (batch, K)."""
