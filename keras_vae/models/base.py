@@ -80,6 +80,7 @@ class TermModel(keras.Model):
         self._terms: dict[str, Term] = {}
         self._groups: dict[str, Group] = {}
         self._trackers: dict[str, keras.metrics.Metric] = {}
+        self._chooses_xla = False
         self._neg_elbo = None
         self._regularization = keras.metrics.Mean(name="regularization_loss")
         self._regularized = False
@@ -345,6 +346,17 @@ class TermModel(keras.Model):
     def reset_metrics(self) -> None:
         super().reset_metrics()
         self._evaluation_step.assign(0)
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        super().compile(*args, **kwargs)
+        chosen = kwargs.get("jit_compile", "auto")
+        self._chooses_xla = chosen == "auto" and not self.run_eagerly
+
+    def make_train_function(self, force: bool = False) -> None:
+        if self._chooses_xla:
+            # Networks without shapes had no weights in `compile`.
+            self.jit_compile = self._resolve_auto_jit_compile()
+        super().make_train_function(force)
 
     def _resolve_auto_jit_compile(self):
         # Keras leaves XLA off on CPU. Measured there: dense models gain 40 %,

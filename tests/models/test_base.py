@@ -251,9 +251,22 @@ def test_xla_has_no_fast_half_precision(
             2,
         )
         model.compile("sgd")
+        assert model.jit_compile is expected
+        # What has no weights before it sees data is looked at again.
+        unbuilt = keras_vae.Autoencoder(
+            *(
+                keras.Sequential([keras.layers.Dense(n), *layers])
+                for n, layers in (
+                    (units * units, [keras.layers.Dense(2)]),
+                    (units * units, [keras.layers.Dense(3)]),
+                )
+            )
+        )
+        unbuilt.compile("sgd")
+        unbuilt.fit(np.zeros((2, 3), "float32"), verbose=0)
     finally:
         keras.config.set_dtype_policy("float32")
-    assert model.jit_compile is expected
+    assert unbuilt.jit_compile is expected
 
 
 def test_jit_and_eager_agree(binary_digits):
