@@ -80,7 +80,7 @@ class TermModel(keras.Model):
         self._terms: dict[str, Term] = {}
         self._groups: dict[str, Group] = {}
         self._trackers: dict[str, keras.metrics.Metric] = {}
-        self._chooses_xla = False
+        self._chose_xla = False
         self._neg_elbo = None
         self._regularization = keras.metrics.Mean(name="regularization_loss")
         self._regularized = False
@@ -347,14 +347,10 @@ class TermModel(keras.Model):
         super().reset_metrics()
         self._evaluation_step.assign(0)
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        super().compile(*args, **kwargs)
-        chosen = kwargs.get("jit_compile", "auto")
-        self._chooses_xla = chosen == "auto" and not self.run_eagerly
-
     def make_train_function(self, force: bool = False) -> None:
-        if self._chooses_xla:
-            # Networks without shapes had no weights in `compile`.
+        # Networks without shapes had no weights in `compile`, which cannot be
+        # overridden: Keras would not compile the models that it loads.
+        if self._chose_xla and self.jit_compile:  # type: ignore[has-type]
             self.jit_compile = self._resolve_auto_jit_compile()
         super().make_train_function(force)
 
@@ -363,12 +359,13 @@ class TermModel(keras.Model):
         # convolutions lose half of their speed.
         if _has_accelerator():
             return super()._resolve_auto_jit_compile()
-        return not (
+        self._chose_xla = not (
             self._in_strategy
             or convolutions_of(self)
             or is_op_determinism_enabled()
             or self._has_large_half_products()
         )
+        return self._chose_xla
 
     def _has_large_half_products(self):
         # XLA has no kernels of its own for them: twice the time of oneDNN's.
