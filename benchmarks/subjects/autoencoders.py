@@ -134,7 +134,12 @@ class ContractiveObjective(_Tied):
         flat = tf.reshape(x, [-1, self._layer.kernel.shape[0]])
         z = tf.sigmoid(self._layer(flat))
         loss = by_hand.cross_entropy(self._decoded(z), flat)
-        slopes = tf.cast(z, "float32")
+        # As the model's: in half precision a saturated unit has no slope.
+        if z.dtype == "float32":
+            slopes = z
+        else:
+            logits = tf.matmul(flat, self._layer.kernel)
+            slopes = tf.sigmoid(logits + self._layer.bias)
         slopes = tf.square(slopes * (1.0 - slopes))
         columns = tf.reduce_sum(tf.square(self._layer.kernel), axis=0)
         penalty = tf.linalg.matvec(slopes, columns)
