@@ -59,7 +59,8 @@ class Config:
         data_dir: Folder of .npz files.
         examples: Training examples of one epoch; default: the model's own.
         batch_size: Examples in a batch; default: the model's own.
-        steps_per_execution: Steps in one call of a compiled function.
+        steps_per_execution: Steps in one call of a compiled function, at most;
+            as many as in the recipes.
         rounds: Times that each contender runs, after one that is not timed.
         seconds: About how long a turn of `fit` is.
         epochs: Passes over the examples in one turn; default: as many as take
@@ -77,7 +78,7 @@ class Config:
     data_dir: str | None = None
     examples: int | None = None
     batch_size: int | None = None
-    steps_per_execution: int = 25
+    steps_per_execution: int = 100
     rounds: int = 5
     seconds: float = 4.0
     epochs: int | None = None
