@@ -9,6 +9,7 @@ import statistics
 
 from benchmarks import report
 from benchmarks import suite
+from benchmarks import turns
 from benchmarks.subjects import SUBJECTS
 
 HEAD = """# Benchmarks
@@ -122,7 +123,7 @@ def _rates(result):
     loop = rates[result["hand_written_loop"]]
     ratios = [a / b for a, b in zip(rates["fit"], loop, strict=True)]
     values = (
-        f"{statistics.median(rates['fit']):.4g}",
+        f"{turns.rounded(statistics.median(rates['fit']))}",
         f"{statistics.median(ratios):.3f}",
         f"{min(ratios):.2f}-{max(ratios):.2f}",
     )

@@ -124,7 +124,7 @@ def table(rates, losses, first="fit", unit="examples/s"):
         rows.append(
             {
                 "contender": name,
-                unit: _rounded(statistics.median(rate)),
+                unit: rounded(statistics.median(rate)),
                 f"{first} / it": f"{statistics.median(over):.3f}",
                 "range": f"{min(over):.2f}-{max(over):.2f}",
                 "loss": f"{losses[name]:.4g}",
@@ -133,5 +133,6 @@ def table(rates, losses, first="fit", unit="examples/s"):
     return rows
 
 
-def _rounded(rate):
+def rounded(rate):
+    """Three digits at least, without an exponent."""
     return round(rate) if rate >= 10 else float(f"{rate:.3g}")
