@@ -119,17 +119,22 @@ class KSparse(keras.layers.Layer):
         k = tf.clip_by_value(tf.round(alpha * k), 1.0, float(self._width))
         return tf.cast(k, "int32")
 
-    def keep(self, x: TensorLike, k: int | tf.Tensor) -> tf.Tensor:
+    def keep(
+        self, x: TensorLike, k: int | tf.Tensor, sort: bool = False
+    ) -> tf.Tensor:
         """The k largest of each vector, the rest zero; not counted.
 
         Args:
             x: float tensor (..., width).
             k: int or () int32 tensor in [1, width].
+            sort: bool, whether they are found by sorting: the same ones,
+                faster outside of XLA, many times slower within.
         """
         if isinstance(k, int) and k == self._width:
             return x
         rows = tf.reshape(tf.stop_gradient(x), [-1, self._width])
-        kept = tf.reshape(_largest(rows, k), tf.shape(x))
+        largest = _first_sorted(rows, k) if sort else _largest(rows, k)
+        kept = tf.reshape(largest, tf.shape(x))
         # Not a product with zeros: infinities would become NaN.
         return tf.where(kept, x, tf.zeros([], x.dtype))
 
@@ -217,6 +222,14 @@ def _largest(x, k):
 
     exact = tf.reduce_all(tf.equal(kept, k))
     return tf.cond(exact, without_ties, with_ties)
+
+
+def _first_sorted(x, k):
+    """As `_largest`; of equal entries `tf.math.top_k` takes the first too."""
+    column = tf.math.top_k(_ordered(x), k, sorted=False).indices
+    row = tf.range(tf.shape(x)[0])[:, tf.newaxis]
+    place = tf.stack([tf.broadcast_to(row, tf.shape(column)), column], axis=-1)
+    return tf.scatter_nd(place, tf.ones_like(column, "bool"), tf.shape(x))
 
 
 def _ordered(x):

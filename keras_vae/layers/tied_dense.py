@@ -128,7 +128,11 @@ class TiedDense(keras.layers.Layer):
 
     def call(self, inputs: TensorLike) -> tf.Tensor:
         kernel = keras.ops.cast(self.kernel, self.compute_dtype)
-        outputs = keras.ops.matmul(inputs, keras.ops.transpose(kernel))
+        if len(inputs.shape) == 2:
+            # The other way copies the kernel, outside of XLA.
+            outputs = tf.matmul(inputs, kernel, transpose_b=True)
+        else:
+            outputs = keras.ops.matmul(inputs, keras.ops.transpose(kernel))
         if self.use_bias:
             outputs = outputs + self.bias
         return self.activation(outputs)

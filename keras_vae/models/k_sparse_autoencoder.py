@@ -84,7 +84,9 @@ class KSparseAutoencoder(Autoencoder):
     def code(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         # Not a call, which would count the step a second time.
         k = self.k_sparse.current_k(training)
-        return self.k_sparse.keep(super().code(x, training), k)
+        # What is not a training step may be compiled by others.
+        sort = training and not self.jit_compile
+        return self.k_sparse.keep(super().code(x, training), k, sort)
 
     def code_layers(self) -> list[keras.layers.Layer]:
         return [self.encoder, self.k_sparse]
