@@ -6,9 +6,9 @@ Every model of the library, in the sizes of its recipe. The hand-written loop
 has the same `tf.data` pipeline, batch, dtype, steps per call, optimizer and
 metrics as `fit`, in one `tf.function`; it runs with and without XLA, unless one
 of them takes more than twice the time of the other, and the better of the two
-counts. They take turns, and ratios are medians over the
-rounds, since the speed of a machine drifts: run it on a quiet one, or two at
-once with a core each (`taskset -c 0 python ...`).
+counts. They take turns, and ratios are medians over the rounds, since the speed
+of a machine drifts: run it on a quiet one, or two at once with a core each
+(`taskset -c 0 python ...`).
 
 The peers of the dense VAE (784-512-512-50, Bernoulli, Adam), pythae's in its
 own trainer and a plain PyTorch loop, run in float32 on the CPU in a process of
@@ -40,6 +40,7 @@ MODELS = ("all", *SUBJECTS)
 LOOPS = {"loop, XLA": True, "loop, no XLA": False}
 PEERS = ("pythae", "torch")
 WORKER = pathlib.Path(__file__).with_name("torch_worker.py")
+# A hand-written loop that takes so many times as long takes no turns.
 HOPELESS = 2.0
 MIN_RATIO = 0.95
 # Of `fit` to pythae in float32, by the precision of `fit`.

@@ -134,5 +134,5 @@ def table(rates, losses, first="fit", unit="examples/s"):
 
 
 def rounded(rate):
-    """Three digits at least, without an exponent."""
+    """A whole number, or three digits of a small rate."""
     return round(rate) if rate >= 10 else float(f"{rate:.3g}")

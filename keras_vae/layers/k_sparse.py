@@ -133,8 +133,8 @@ class KSparse(keras.layers.Layer):
         if isinstance(k, int) and k == self._width:
             return x
         rows = tf.reshape(tf.stop_gradient(x), [-1, self._width])
-        largest = _first_sorted(rows, k) if sort else _largest(rows, k)
-        kept = tf.reshape(largest, tf.shape(x))
+        find = _largest_by_sorting if sort else _largest
+        kept = tf.reshape(find(rows, k), tf.shape(x))
         # Not a product with zeros: infinities would become NaN.
         return tf.where(kept, x, tf.zeros([], x.dtype))
 
@@ -224,7 +224,7 @@ def _largest(x, k):
     return tf.cond(exact, without_ties, with_ties)
 
 
-def _first_sorted(x, k):
+def _largest_by_sorting(x, k):
     """As `_largest`; of equal entries `tf.math.top_k` takes the first too."""
     column = tf.math.top_k(_ordered(x), k, sorted=False).indices
     row = tf.range(tf.shape(x)[0])[:, tf.newaxis]
