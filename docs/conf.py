@@ -16,7 +16,8 @@ release = importlib.metadata.version("keras_vae")
 extensions = ["mathml", "myst_parser", "sphinx.ext.autodoc"]
 html_math_renderer = "mathml"
 myst_enable_extensions = ["dollarmath"]
-exclude_patterns = ["_build"]
+# The notes are a part of benchmarks.md.
+exclude_patterns = ["_build", "benchmarks/notes.md"]
 html_theme = "furo"
 html_title = f"keras_vae {release}"
 # Headings are link targets: results.md#iwae, say.
