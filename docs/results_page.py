@@ -56,7 +56,9 @@ def table(description, folder):
     Args:
         description: dict with `files`, patterns of names without ".json", in
             order, and either `columns` or `quantities`: pairs of a heading
-            and the name of a number; with * or ?, all that match.
+            and the name of a number; with * or ?, all that match. Rows with
+            columns may have an `order`: the name of the number whose smallest
+            value comes first.
         folder: path of the JSON files.
 
     Raises:
@@ -64,7 +66,7 @@ def table(description, folder):
     """
     runs = _read(description["files"], folder)
     if "columns" in description:
-        return _by_run(description["columns"], runs)
+        return _by_run(description["columns"], runs, description.get("order"))
     return _by_quantity(description["quantities"], runs)
 
 
@@ -81,12 +83,19 @@ def _read(patterns, folder):
     return runs
 
 
-def _by_run(columns, runs):
+def _by_run(columns, runs, order=None):
     groups = {}
     for run in runs:
         groups.setdefault(_command(run), []).append(run)
+    ordered = list(groups.items())
+    if order is not None:
+        ordered.sort(
+            key=lambda pair: statistics.mean(
+                run["numbers"][order] for run in pair[1]
+            )
+        )
     rows = []
-    for command, group in groups.items():
+    for command, group in ordered:
         cells = [f"`{command}`"]
         cells += [_cell(group, name) for _, name in columns]
         rows.append([*cells, _epochs(group[0]), _seeds(group), _seconds(group)])

@@ -49,6 +49,11 @@ def plot_history(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         if len(axes.lines) > 1:
             axes.legend()
+        curves = np.concatenate([line.get_ydata() for line in axes.lines])
+        finite = np.isfinite(curves).all()
+        if finite and np.ptp(curves) < 1e-4 * np.abs(curves).max():
+            # Constant but for rounding: no scale of millionths.
+            axes.set_ylim(*sorted((0.9 * curves[0], 1.1 * curves[0])))
     for axes in list(panels):
         axes.remove()
     return figure

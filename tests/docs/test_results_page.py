@@ -63,6 +63,14 @@ def test_seeds_become_one_row(results_page, tmp_path):
     assert row == ["`python -m r`", "2.00 ± 1.00", "5", "0, 1, 2", "11, 12"]
 
 
+def test_rows_in_the_order_of_a_number(results_page, tmp_path):
+    for name, nll in (("a", 10.0), ("b", 2.0), ("c", 9.0)):
+        write(tmp_path, name, {"nll": nll}, command=f"python -m {name}")
+    description = {"files": ["?"], "columns": [["NLL", "nll"]], "order": "nll"}
+    ordered = rows(results_page.table(description, tmp_path))
+    assert [row[1] for row in ordered] == ["2.00", "9.00", "10.00"]
+
+
 def test_a_row_for_each_quantity(results_page, tmp_path):
     write(tmp_path, "a", {"x": 0.0123, "kl_1": 2.0, "kl_2": 30.0}, {"x": 0.02})
     description = {

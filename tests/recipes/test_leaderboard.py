@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from recipes import harness
 from recipes import leaderboard
 
 
@@ -48,12 +49,23 @@ def test_grey_pixels(model, tmp_path):
 def test_the_same_time_for_all():
     config = leaderboard.Config(model="vae", minutes=2.0)
     paces = leaderboard.EPOCHS_PER_MINUTE["vae"]
-    assert leaderboard.epochs_of(config, 60_000) == round(2.0 * paces[0])
-    assert leaderboard.epochs_of(config, 6_000) == round(20.0 * paces[0])
+    assert leaderboard.passes_of(config, 60_000) == round(2.0 * paces[0])
+    assert leaderboard.passes_of(config, 6_000) == round(20.0 * paces[0])
     config = leaderboard.Config(model="pixel_snail", minutes=0.1)
-    assert leaderboard.epochs_of(config, 60_000) == 1
+    pace = leaderboard.EPOCHS_PER_MINUTE["pixel_snail"][0]
+    assert leaderboard.passes_of(config, 60_000) == pytest.approx(0.1 * pace)
     config = leaderboard.Config(epochs=3)
-    assert leaderboard.epochs_of(config, 60_000) == 3
+    assert leaderboard.passes_of(config, 60_000) == 3
+    config = leaderboard.Config(model="vq_vae", minutes=40.0)
+    pace = leaderboard.EPOCHS_PER_MINUTE["prior"][0]
+    found = leaderboard.passes_of(config, 60_000, 0.5, "prior")
+    assert found == round(20.0 * pace)
+
+
+def test_less_than_one_pass():
+    data = harness.Data(None, 337, None, None)
+    assert leaderboard.shortened(data, 0.5).steps_per_epoch == 170
+    assert leaderboard.shortened(data, 0.001).steps_per_epoch == 1
 
 
 def test_minutes_are_enough(tmp_path):
@@ -64,6 +76,7 @@ def test_minutes_are_enough(tmp_path):
     leaderboard.main([str(part) for pair in pairs for part in pair])
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert metrics["epochs"] == 1
+    assert "0.62 passes" in metrics["note"]
 
 
 def test_bits():

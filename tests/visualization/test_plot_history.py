@@ -32,6 +32,21 @@ def test_epochs_are_whole(epochs):
     assert all(float(tick).is_integer() for tick in axes.get_xticks())
 
 
+@pytest.mark.parametrize("value", [55.45, -2.0])
+def test_rounding_is_not_drawn(value):
+    history = {"kl": [value, value], "val_kl": [value * (1.0 + 1e-6), value]}
+    (axes,) = plot_history(history).axes
+    low, high = axes.get_ylim()
+    assert low < value < high
+    assert high - low > 0.1 * abs(value)
+
+
+@pytest.mark.parametrize("value", [0.0, float("inf"), float("nan")])
+def test_any_number_is_drawn(value):
+    (axes,) = plot_history({"loss": [value, value]}).axes
+    assert len(axes.lines[0].get_ydata()) == 2
+
+
 def test_no_empty_panels():
     assert len(plot_history({str(i): [1.0] for i in range(7)}).axes) == 7
 
