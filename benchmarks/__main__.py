@@ -113,5 +113,16 @@ def main(config):
     return all(there)
 
 
+def command():
+    """Runs the command, with one line where the user must change something."""
+    config = report.settings(Config, SMOKE, __doc__)
+    try:
+        chosen(config.only)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    raise SystemExit(int(not main(config)))
+
+
 if __name__ == "__main__":
-    raise SystemExit(int(not main(report.settings(Config, SMOKE, __doc__))))
+    command()

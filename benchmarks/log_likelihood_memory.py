@@ -15,7 +15,6 @@ import time
 from benchmarks import images
 from benchmarks import report
 from benchmarks.fresh_process import in_fresh_process
-from recipes.environment import environment
 
 # Above this the samples are not streamed.
 MAX_DIFFERENCE_MB = 300
@@ -64,8 +63,7 @@ def measure(config, folder, num_samples):
 
 
 def main(config):
-    """Returns the difference of the peaks in MB."""
-    surroundings = environment()
+    """Returns whether the peak does not grow with the samples."""
     rows, peaks = [], []
     with images.folder(
         config.data, config.data_dir, 10, config.examples
@@ -82,18 +80,13 @@ def main(config):
                     "seconds": round(seconds, 1),
                 }
             )
-    difference = peaks[1] - peaks[0]
-    result = {
-        "config": dataclasses.asdict(config),
-        "table": rows,
-        "difference_mb": difference,
-        **surroundings,
-    }
-    report.publish(rows, result, config.out)
-    print(f"Difference: {difference:.0f} MB (at most {MAX_DIFFERENCE_MB}).")
-    return difference
+    growth = report.goal(
+        "log_likelihood, many samples - few, peak MB",
+        peaks[1] - peaks[0],
+        at_most=MAX_DIFFERENCE_MB,
+    )
+    return report.finish(config, rows, config.out, [growth])
 
 
 if __name__ == "__main__":
-    difference = main(report.settings(Config, SMOKE, __doc__))
-    raise SystemExit(int(difference > MAX_DIFFERENCE_MB))
+    raise SystemExit(int(not main(report.settings(Config, SMOKE, __doc__))))

@@ -118,6 +118,7 @@ class Stopwatch(keras.callbacks.Callback):
 
 def main(config):
     """Returns the rows of the table, one an epoch."""
+    surroundings = environment()
     keras.utils.set_random_seed(config.seed)
     with np.load(config.codes) as file:
         x_train, x_test = file["x_train"], file["x_test"]
@@ -161,7 +162,7 @@ def main(config):
             "num_embeddings": num_embeddings,
             "parameters": model.count_params(),
             "table": rows,
-            **environment(),
+            **surroundings,
         },
         config.out,
     )

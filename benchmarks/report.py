@@ -2,16 +2,25 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import sys
 
 from recipes.environment import environment
 
+# Of this process: what `settings` finds and `finish` stores.
+_before = {}
+
 
 def settings(config_class, smoke, description):
-    """Settings from the command line; `--smoke` changes their defaults."""
+    """Settings from the command line; `--smoke` changes their defaults.
+
+    The machine's load of now is that which `finish` stores.
+    """
     import tyro
 
+    # Later it is that of the benchmark itself.
+    _before["load"] = os.getloadavg()[0]
     return tyro.cli(
         config_class,
         description=description,
@@ -90,7 +99,7 @@ def finish(config, rows, out, goals=(), **result):
     Returns:
         Whether all goals are met.
     """
-    surroundings = environment()
+    surroundings = environment() | _before
     surroundings["versions"].update(result.pop("versions", {}))
     publish(
         rows,

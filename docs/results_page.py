@@ -100,7 +100,8 @@ def _by_run(columns, runs, order=None):
         cells += [_cell(group, name) for _, name in columns]
         rows.append([*cells, _epochs(group[0]), _seeds(group), _seconds(group)])
     heads = [head for head, _ in columns]
-    heads = ["command", *heads, "epochs", "seed", "seconds: training, all"]
+    seconds = "seconds: training, evaluation"
+    heads = ["command", *heads, "epochs", "seed", seconds]
     return _markdown(heads, rows)
 
 
@@ -117,7 +118,7 @@ def _by_quantity(quantities, runs):
     ]
     below = (
         f"\n`{command}`: seed {_seeds(runs)}, {_epochs(runs[0])} epochs; "
-        f"seconds of training and in all: {_seconds(runs)}.\n"
+        f"seconds of training and of evaluation: {_seconds(runs)}.\n"
     )
     return _markdown(["quantity", "reached", "paper"], rows) + below
 
@@ -200,7 +201,7 @@ def _seeds(runs):
 def _seconds(runs):
     return ", ".join(
         f"{statistics.mean(run['seconds'][name] for run in runs):.0f}"
-        for name in ("train", "total")
+        for name in ("train", "evaluation")
     )
 
 

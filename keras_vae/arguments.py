@@ -6,7 +6,10 @@ import pathlib
 import re
 from typing import Any
 
+import tensorflow as tf
+
 from keras_vae.typing import PathLike
+from keras_vae.typing import Scalar
 from keras_vae.typing import Weight
 
 #: Names that become the name of a file: without folders, and not hidden.
@@ -17,16 +20,23 @@ def positive_int(name: str, value: Any, at_least: int = 1) -> int:
     """Return `value` as an int, or raise if it is none or below `at_least`."""
     if not isinstance(value, numbers.Integral) or value < at_least:
         kind = "a positive integer"
-        if at_least > 1:
+        if at_least != 1:
             kind = f"an integer and at least {at_least}"
         raise ValueError(f"`{name}` must be {kind}. Received: {name}={value!r}")
     return int(value)
 
 
+def sample_count(name: str, value: Scalar) -> Scalar:
+    """Return `value`, or raise if it is no positive integer; tensors pass."""
+    return value if tf.is_tensor(value) else positive_int(name, value)
+
+
 def positive(name: str, value: float) -> float:
     """Return `value`, or raise if it is not a number above 0."""
-    if not value > 0:
-        raise ValueError(f"`{name}` must be positive. Received: {name}={value}")
+    if not isinstance(value, numbers.Real) or not float(value) > 0:
+        raise ValueError(
+            f"`{name}` must be positive. Received: {name}={value!r}"
+        )
     return value
 
 

@@ -25,18 +25,25 @@ def first_arrays(x: Any, y: Any, argument: str) -> tuple[Any, Any]:
                 f"Received: {argument}=an empty tf.data.Dataset"
             ) from None
         x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    elif isinstance(x, keras.utils.PyDataset) and len(x) > 0:
+        x, y, _ = keras.utils.unpack_x_y_sample_weight(x[0])
     leaves = keras.tree.flatten(x)
     _check_source(x, leaves, argument)
     if not all(isinstance(a, (np.ndarray, tf.Tensor)) for a in leaves):
         return None, None
     x = keras.tree.map_structure(np.asarray, x)
     for leaf in keras.tree.flatten(x):
-        if len(leaf) == 0:
-            raise ValueError(
-                f"`{argument}` must hold at least one example. "
-                f"Received: {argument} of shape {leaf.shape}"
-            )
+        check_not_empty(leaf, argument)
     return x, None if y is None else np.asarray(y)
+
+
+def check_not_empty(x: Array, argument: str) -> None:
+    """There is a first example."""
+    if len(x) == 0:
+        raise ValueError(
+            f"`{argument}` must hold at least one example. "
+            f"Received: {argument} of shape {x.shape}"
+        )
 
 
 def _check_source(x: Any, leaves: list[Any], argument: str) -> None:
@@ -98,9 +105,15 @@ def check_finite(array: Array, argument: str) -> None:
 
 def check_floats(array: Array, argument: str) -> None:
     """Finite floats; integers would be truncated or scaled silently."""
-    if not np.issubdtype(array.dtype, np.floating):
+    check_float_dtype(array.dtype, argument)
+    check_finite(array, argument)
+
+
+def check_float_dtype(dtype: Any, argument: str) -> None:
+    """Floats, no 8-bit images."""
+    dtype = tf.as_dtype(dtype)
+    if not dtype.is_floating:
         raise ValueError(
             f"`{argument}` must be an array of floats (divide 8-bit images by "
-            f"255). Received: {argument} of dtype {array.dtype}"
+            f"255). Received: {argument} of dtype {dtype.name}"
         )
-    check_finite(array, argument)

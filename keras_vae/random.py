@@ -99,7 +99,8 @@ def as_seed(seed: Seed) -> tf.Tensor:
     """
     if seed is None:
         seed = fresh_seed()
-    if isinstance(seed, int):
+    if isinstance(seed, numbers.Integral):
+        seed = int(seed)
         low, high = seed & _POSITIVE, (seed >> 31) & _POSITIVE
         return tf.constant([low, high], "int32")
     pair = tf.convert_to_tensor(seed)
@@ -108,7 +109,7 @@ def as_seed(seed: Seed) -> tf.Tensor:
             "`seed` must be None, an int or two integers (stateless). "
             f"Received: seed={pair}"
         )
-    return pair
+    return tf.cast(pair, "int32")
 
 
 def step_seed(seed: int, phase: str, step: Scalar) -> tf.Tensor:
@@ -207,7 +208,9 @@ class Noise:
         samples = local // tf.maximum(rows, 1)
         of_batch = tf.equal(samples * rows, local)
         shape[axis] = tf.where(of_batch, samples * total, local)
-        sample, row = position // rows, position % rows
+        # A replica without examples has rows of other sizes only.
+        sample = position // tf.maximum(rows, 1)
+        row = position - sample * rows
         position = tf.where(of_batch, sample * total + first + row, position)
         return tf.gather(_integers(tf.stack(shape), seed), position, axis=axis)
 

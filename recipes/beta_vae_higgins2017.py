@@ -106,6 +106,12 @@ class Config(harness.Config):
     num_scored: int = 10_000
 
 
+def label(beta):
+    """A weight as text, of its own for each."""
+    short = f"{beta:g}"
+    return short if float(short) == beta else repr(beta)
+
+
 def build(config, data, num_examples, beta):
     """The model, not compiled."""
     arguments = {"beta": beta}
@@ -230,6 +236,11 @@ def train(config):
             "`sweep` needs an objective with a weight. "
             f"Received: sweep={config.sweep}, objective='capacity'"
         )
+    if len(set(betas)) < len(betas):
+        raise ValueError(
+            "`sweep` must have different weights. "
+            f"Received: sweep={config.sweep}"
+        )
     with harness.Run("beta_vae_higgins2017", config) as run:
         images = factor_data.load(config)
         data, num_examples = factor_data.data_of(run, images)
@@ -242,7 +253,7 @@ def train(config):
                 )
             # The objective is not the bound: its last epoch is the result.
             models[beta] = run.fit(
-                model, data, monitor=None, stage=f"beta_{beta:g}"
+                model, data, monitor=None, stage=f"beta_{label(beta)}"
             )
         if not run.chief:
             return
@@ -259,7 +270,7 @@ def train(config):
                 "rate_distortion",
                 visualization.plot_rate_distortion(
                     {
-                        f"beta = {beta:g}": (
+                        f"beta = {label(beta)}": (
                             row["test_kl_loss"],
                             row["test_reconstruction_loss"],
                         )

@@ -7,35 +7,40 @@ import numpy as np
 
 from keras_vae.callbacks.writing import atomic_file
 from keras_vae.npz import read_npz
+from recipes.fingerprint import fingerprint
 
 _SPLITS = ("train", "validation", "test")
+# Beside the codes: whose they are.
+_WEIGHTS = "autoencoder_sha256"
 
 
-def extract(run, model, arrays, batch_size=500):
+def extract(run, model, arrays, priors=(), batch_size=500):
     """The codes of all images, by split, written to codes.npz.
 
-    A file that is there is read: it was written whole, after the model.
+    A file that is there is read, if it holds the codes of this very model:
+    more epochs change them. The chief writes, all workers read.
 
     Args:
         run: `harness.Run`, whose model is trained.
         model: with `encode_indices`.
         arrays: `datasets.Arrays`, float32.
+        priors: stages whose models are trained on the codes.
         batch_size: int, images encoded at a time.
 
     Returns:
         dict of split to the list of int32 arrays (n, *positions) by level,
         bottom first.
+
+    Raises:
+        ValueError: If a prior was trained on other codes, or the file is
+            damaged.
     """
     path = run.path / "codes.npz"
     levels = len(model.quantizers)
-    if not path.exists():
-        stored = {}
-        for split in _SPLITS:
-            codes = _encode(model, getattr(arrays, f"x_{split}"), batch_size)
-            for level, values in enumerate(codes, 1):
-                stored[_key(split, level, levels)] = values
-        with atomic_file(path) as file:
-            np.savez_compressed(file, **stored)
+    if run.chief and not _are_of(model, path):
+        _refuse_priors([run.path / stage for stage in priors])
+        _write(model, arrays, path, batch_size)
+    run.wait_for_chief()
     stored = read_npz(path)
     found = {}
     for split in _SPLITS:
@@ -47,6 +52,36 @@ def extract(run, model, arrays, batch_size=500):
         ):
             _check(path, key, values, (num, *shape), quantizer.num_embeddings)
     return found
+
+
+def _are_of(model, path):
+    """Whether the codes of a file are those of a model."""
+    if not path.exists():
+        return False
+    weights = read_npz(path, (_WEIGHTS,)).get(_WEIGHTS)
+    return weights is not None and str(weights) == fingerprint(model)
+
+
+def _refuse_priors(folders):
+    """Raises a ValueError if there are priors, which know other codes."""
+    found = [str(folder) for folder in folders if folder.exists()]
+    if found:
+        raise ValueError(
+            "The codes have changed, or were lost, since a prior was trained "
+            "on them: remove its folder, and `resume` trains it anew. "
+            f"Received: {', '.join(found)}"
+        )
+
+
+def _write(model, arrays, path, batch_size):
+    levels = len(model.quantizers)
+    stored = {_WEIGHTS: np.array(fingerprint(model))}
+    for split in _SPLITS:
+        codes = _encode(model, getattr(arrays, f"x_{split}"), batch_size)
+        for level, values in enumerate(codes, 1):
+            stored[_key(split, level, levels)] = values
+    with atomic_file(path) as file:
+        np.savez_compressed(file, **stored)
 
 
 def _check(path, key, values, shape, size):

@@ -33,6 +33,7 @@ from keras_vae import visualization
 from recipes import harness
 from recipes import optimizers
 from recipes import settings
+from recipes.probe import check_labels
 from recipes.probe import probe
 from recipes.save_best import load_best
 
@@ -81,6 +82,7 @@ SMOKE = {
     "epochs": 2,
     "fine_tuning_epochs": 2,
     "units": (12, 8),
+    "noise_levels": (0.2, 0.2),
     "probe_iterations": 5,
 }
 
@@ -256,6 +258,7 @@ def draw(run, stack, deep, x):
 def train(config):
     with harness.Run("dae_vincent2010", config) as run:
         arrays = run.arrays().as_float32()
+        check_labels(config, arrays)
         stack = pretrain(config, run, arrays)
         classifier = None
         if config.fine_tuning_epochs:

@@ -77,6 +77,13 @@ class Data:
         )
 
 
+def grey_levels(config):
+    """Values of a pixel in the files: those of the settings, or of the set."""
+    if config.num_levels is not None:
+        return config.num_levels
+    return 17 if config.data == "digits" else 256
+
+
 def mean_logits(data):
     """Logits of the mean training image, finite: a decoder's first bias."""
     mean = np.clip(data.mean, 0.001, 0.999)

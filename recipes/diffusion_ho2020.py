@@ -31,6 +31,7 @@ from recipes import harness
 from recipes import optimizers
 from recipes import settings
 from recipes import stopwatch
+from recipes.data import grey_levels
 
 # Bound on the bits for each colour of each pixel of CIFAR-10's test images,
 # table 1, for the simple objective.
@@ -42,7 +43,6 @@ PRESETS = {
         "data": "mnist",
         "batch_size": 128,
         "epochs": 10,
-        "num_levels": 256,
         "multipliers": (1, 2, 2),
         "learning_rate": 1e-3,
         "ema_momentum": 0.999,
@@ -52,7 +52,6 @@ PRESETS = {
         "data": "cifar10",
         "batch_size": 128,
         "epochs": 2000,
-        "num_levels": 256,
         "filters": 128,
         "multipliers": (1, 2, 2, 2),
         "num_residual": 2,
@@ -68,6 +67,7 @@ SMOKE = {
     "filters": 8,
     "multipliers": (1,),
     "attention": (),
+    "num_groups": 8,
     "num_steps": 20,
     "test_images": 10,
 }
@@ -80,7 +80,8 @@ class Config(harness.Config):
     Args:
         preset: What the other flags default to.
         epochs: Passes over the training images.
-        num_levels: Grey levels of a pixel: 17 in digits, 256 elsewhere.
+        num_levels: Grey levels of a pixel; default: 17 for digits, 256
+            elsewhere.
         num_steps: T, levels of noise.
         noise_schedule: How the noise grows.
         prediction: What the network predicts.
@@ -101,7 +102,7 @@ class Config(harness.Config):
     preset: Literal["default", "mnist", "cifar10"] = "default"
     epochs: int = 60
     batch_size: int = 50
-    num_levels: int = 17
+    num_levels: int | None = None
     num_steps: int = 1000
     noise_schedule: Literal["linear", "cosine"] = "linear"
     prediction: Literal["noise", "x", "v"] = "noise"
@@ -138,7 +139,7 @@ def build(config, event_shape):
         prediction=config.prediction,
         objective=config.objective,
         variance=config.variance,
-        num_levels=config.num_levels,
+        num_levels=grey_levels(config),
         seed=config.seed,
     )
 

@@ -19,7 +19,7 @@ def environment():
     """The command, the versions and the machine, for a JSON file."""
     return {
         "command": shlex.join(["python", *sys.orig_argv[1:]]),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": _cores(),
         "cpu": _cpu(),
         "load": os.getloadavg()[0],
         "versions": {
@@ -27,6 +27,13 @@ def environment():
             **{package: metadata.version(package) for package in PACKAGES},
         },
     }
+
+
+def _cores():
+    """Those that this process may use, where the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def _cpu():

@@ -15,6 +15,7 @@ A recipe that trains several models gives each a `stage` of its own.
 
 import contextlib
 import dataclasses
+import json
 import pathlib
 import shlex
 import tempfile
@@ -35,6 +36,7 @@ from recipes.data import Data
 from recipes.data import inputs
 from recipes.data import steps_at_once
 from recipes.environment import environment
+from recipes.fingerprint import fingerprint
 from recipes.run_directory import RunDirectory
 from recipes.run_directory import next_free
 from recipes.save_best import SaveBest
@@ -77,6 +79,8 @@ class Run:
         self._directory = None
         self._started = time.perf_counter()
         self._trained = None
+        # Seconds of training in this process, not in those before it.
+        self._training = 0.0
         process.check(config)
         keras.utils.set_random_seed(config.seed)
         if config.deterministic:
@@ -95,7 +99,7 @@ class Run:
             self._directory.__exit__()
         if error_type is None and self.config.strategy == "multiworker":
             # A worker that left would take the chief's devices with it.
-            process.meet(self.strategy)
+            process.part(self.strategy)
 
     def arrays(self):
         """The image set of the settings, as `datasets.Arrays`."""
@@ -202,13 +206,19 @@ class Run:
         )
         self.history = self.histories[stage] = model.history.history
         self._trained = time.perf_counter()
-        if stage is not None and self.config.strategy == "multiworker":
-            # All go on with the model, once the chief has written it.
-            process.meet(self.strategy)
+        self._training += sum(self.history["seconds"][epoch:])
+        if stage is not None:
+            # All go on with the model.
+            self.wait_for_chief()
         elif not self.chief:
             return None
         with self._scope_of_chief():
             return load_best(path / "best.keras")
+
+    def wait_for_chief(self):
+        """Returns when all workers are here: the chief's files are written."""
+        if self.config.strategy == "multiworker":
+            process.meet(self.strategy)
 
     def _open(self):
         config = self.config
@@ -226,7 +236,9 @@ class Run:
 
     def _try_exports(self):
         """Hours of training should not end at a folder without permission."""
+        folders = [self._exports, *self._exports.parents]
         try:
+            made = [folder for folder in folders if not folder.exists()]
             self._exports.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryDirectory(prefix=".", dir=self._exports).cleanup()
         except OSError as error:
@@ -236,6 +248,10 @@ class Run:
                 f"written: {error.strerror}",
                 str(self._exports),
             ) from error
+        # A folder without a version is no model. Another run may have one.
+        with contextlib.suppress(OSError):
+            for folder in made:
+                folder.rmdir()
 
     @property
     def _exports(self):
@@ -354,13 +370,11 @@ class Run:
             beside: str, what the numbers of `paper` are, above their column.
         """
         speeds = speeds or {}
-        exported = keras_vae.export_model(model, self._exports)
-        now = time.perf_counter()
-        seconds = {
-            "train": sum(sum(h["seconds"]) for h in self.histories.values()),
-            "evaluation": now - self._trained,
-            "total": now - self._started,
-        }
+        weights = fingerprint(model)
+        exported = self._exported_before(weights)
+        if exported is None:
+            exported = keras_vae.export_model(model, self._exports)
+        seconds = self._seconds()
         self._directory.write_json(
             "metrics.json",
             {
@@ -372,6 +386,7 @@ class Run:
                 "epochs": self._epochs(),
                 "seed": self.config.seed,
                 "exported": str(exported),
+                "weights_sha256": weights,
                 "seconds": {k: round(v, 1) for k, v in seconds.items()},
                 "gpus": len(tf.config.list_physical_devices("GPU")),
                 **environment(),
@@ -381,6 +396,33 @@ class Run:
         if note:
             print(note)
         self._say(exported, seconds)
+
+    def _exported_before(self, weights):
+        """The version that this run has exported of these weights, or None."""
+        file = self.path / "metrics.json"
+        try:
+            metrics = json.loads(file.read_bytes())
+            exported = pathlib.Path(metrics["exported"])
+            found = (
+                metrics["weights_sha256"] == weights
+                and exported.parent == self._exports
+                # A later one of this number is another run's.
+                and exported.stat().st_mtime_ns <= file.stat().st_mtime_ns
+            )
+        # There is none, or anyone may have written it.
+        except (OSError, ValueError, RecursionError, KeyError, TypeError):
+            return None
+        return exported if found else None
+
+    def _seconds(self):
+        """Wall times: training of all processes, the rest of this one."""
+        now = time.perf_counter()
+        train = sum(sum(h["seconds"]) for h in self.histories.values())
+        return {
+            "train": train,
+            "evaluation": now - self._trained,
+            "total": train + now - self._started - self._training,
+        }
 
     def _epochs(self):
         epochs = {

@@ -33,6 +33,7 @@ from keras_vae import schedules
 from keras_vae import visualization
 from recipes import harness
 from recipes import optimizers
+from recipes.probe import check_labels
 from recipes.probe import probe
 
 # Errors in percent on MNIST, table 1.
@@ -234,6 +235,7 @@ def train(config):
     check(config)
     with harness.Run("k_sparse_ae_makhzani2014", config) as run:
         arrays = run.arrays().as_float32()
+        check_labels(config, arrays)
         data = run.load()
         models = {k: train_one(config, run, data, k) for k in config.k}
         if not run.chief:

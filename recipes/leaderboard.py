@@ -33,6 +33,7 @@ from keras_vae import schedules
 from recipes import codes
 from recipes import harness
 from recipes import optimizers
+from recipes.data import grey_levels
 
 # Passes over 60000 images of MNIST in a minute, (binary, grey), on one core of
 # an EPYC of 2024 whose other cores are busy; measured.
@@ -124,8 +125,10 @@ def completed(config):
     filters, batch_size = DEFAULTS.get(config.model, (32, 100))
     return dataclasses.replace(
         config,
-        filters=config.filters or filters,
-        batch_size=config.batch_size or batch_size,
+        filters=filters if config.filters is None else config.filters,
+        batch_size=batch_size
+        if config.batch_size is None
+        else config.batch_size,
     )
 
 
@@ -151,11 +154,6 @@ def likelihood_of(config):
     return likelihoods.DiscretizedLogisticMixture(
         config.num_components, grey_levels(config)
     )
-
-
-def grey_levels(config):
-    """Values of a pixel in the files."""
-    return config.num_levels or (17 if config.data == "digits" else 256)
 
 
 # === Models, not compiled ===
@@ -302,7 +300,7 @@ def fit_vq_vae(config, run, data, images):
     if config.pixels == "binary":
         # The prior's codes are of one draw of the pixels.
         arrays = _binary(arrays, config.seed)
-    indices = codes.extract(run, model, arrays)
+    indices = codes.extract(run, model, arrays, ["prior"])
     codes_data = codes.prior_data(run, indices, 0)
     prior = fit(
         config,

@@ -192,7 +192,7 @@ def evaluate(config, model, data):
         numbers[f"active_units_{row.level}"] = row.active_kl
         numbers[f"active_units_variance_{row.level}"] = row.active_variance
     numbers["nll_samples"] = config.nll_samples
-    numbers["num_test"] = config.num_test or len(everything)
+    numbers["num_test"] = len(data.examples(config.num_test)[0])
     return numbers
 
 

@@ -22,11 +22,12 @@ from keras_vae import metrics
 from keras_vae import visualization
 from recipes import harness
 from recipes import optimizers
+from recipes.data import grey_levels
 
 # Bits for each colour of each pixel of CIFAR-10's test images, table 1.
 CIFAR10 = 2.85
 
-_COLOUR = {"data": "cifar10", "num_levels": 256, "num_components": 10}
+_COLOUR = {"data": "cifar10", "num_components": 10}
 PRESETS = {
     "default": {},
     "cifar10": {
@@ -57,7 +58,8 @@ class Config(harness.Config):
     Args:
         preset: What the other flags default to.
         epochs: Passes over the training images.
-        num_levels: Grey levels of a pixel: 17 in digits, 256 elsewhere.
+        num_levels: Grey levels of a pixel; default: 17 for digits, 256
+            elsewhere.
         num_components: Of the mixture of logistics.
         filters: Of all convolutions.
         num_blocks: Of residual layers and attention.
@@ -71,7 +73,7 @@ class Config(harness.Config):
     preset: Literal["default", "cifar10", "paper"] = "default"
     epochs: int = 30
     batch_size: int = 50
-    num_levels: int = 17
+    num_levels: int | None = None
     num_components: int = 5
     filters: int = 32
     num_blocks: int = 2
@@ -87,7 +89,7 @@ def build(config, event_shape):
     return keras_vae.PixelSNAIL(
         event_shape,
         likelihood=likelihoods.DiscretizedLogisticMixture(
-            config.num_components, config.num_levels
+            config.num_components, grey_levels(config)
         ),
         num_heads=config.num_heads,
         filters=config.filters,

@@ -5,6 +5,15 @@ import numpy as np
 from keras_vae import evaluation
 
 
+def check_labels(config, arrays):
+    """Raises a ValueError if there are none, before anything is trained."""
+    if arrays.y_train is None or arrays.y_test is None:
+        raise ValueError(
+            "`data` must have labels, y_train and y_test: codes are judged by "
+            f"them. Received: data={config.data!r}, without"
+        )
+
+
 def probe(config, arrays, encode):
     """Logistic regression on the codes of all images but the test's.
 

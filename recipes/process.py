@@ -63,3 +63,12 @@ def meet(strategy):
         return context.all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1))
 
     strategy.run(add_up)
+
+
+def part(strategy):
+    """Returns when every worker has come here and may end its process."""
+    meet(strategy)
+    # The first to leave takes its devices along, while others may still wait
+    # for the answer: of this meeting, to which all have come, they need none.
+    with contextlib.suppress(tf.errors.OpError):
+        meet(strategy)

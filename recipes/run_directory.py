@@ -21,7 +21,7 @@ class RunDirectory:
         path: The folder, created where missing.
 
     Raises:
-        OSError: From `with`, if the folder cannot be written.
+        OSError: From `with`, if the folder cannot be written or locked.
         ValueError: From `with`, if another process holds it.
     """
 
@@ -46,6 +46,14 @@ class RunDirectory:
             raise ValueError(
                 "Another process is writing this run. "
                 f"Received: out={str(self.path)!r}"
+            ) from error
+        except OSError as error:
+            self._lock.close()
+            raise OSError(
+                error.errno,
+                "the run directory, `out`, cannot be locked, as some network "
+                f"file systems refuse: {error.strerror}",
+                str(self.path),
             ) from error
         return self
 

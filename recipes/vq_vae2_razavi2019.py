@@ -72,6 +72,25 @@ class Config(two_stages.Config):
     compare_embeddings: int = 64
 
 
+def check_sides(config, event_shape):
+    """Raises a ValueError if codes are not those above at twice the size.
+
+    A prior is given the codes above; nothing is trained before that is known.
+    """
+    for side in event_shape[:2]:
+        size = math.ceil(side / 2**config.first_downsamplings)
+        for _ in range(config.levels - 1):
+            if size > 1 and size % 2:
+                raise ValueError(
+                    "`first_downsamplings` and `levels` must halve the sides "
+                    "of the images to even numbers, up to the level below "
+                    "the top. Received: "
+                    f"first_downsamplings={config.first_downsamplings}, "
+                    f"levels={config.levels}, images of {event_shape}"
+                )
+            size = math.ceil(size / 2)
+
+
 def build(config, arrays, levels, filters, num_embeddings):
     """A VQ-VAE with this number of levels, not compiled."""
     event_shape = arrays.x_train.shape[1:]
@@ -124,6 +143,10 @@ def build_of_size(config, arrays, parameters):
 # === Stages ===
 
 
+def prior_stage(level):
+    return f"prior{level + 1}"
+
+
 def fit_priors(config, run, model, indices):
     """The priors of all levels, bottom first, each given the codes above."""
     priors = []
@@ -139,10 +162,15 @@ def fit_priors(config, run, model, indices):
                 "kernel_size": 3,
                 "anchor": "center",
             }
-        stage = f"prior{level + 1}"
         priors.append(
             two_stages.fit_prior(
-                config, run, model, indices, stage, level, **options
+                config,
+                run,
+                model,
+                indices,
+                prior_stage(level),
+                level,
+                **options,
             )
         )
     return priors
@@ -158,6 +186,7 @@ def bits(model):
 def train(config):
     with harness.Run("vq_vae2_razavi2019", config) as run:
         arrays = run.arrays().as_float32()
+        check_sides(config, arrays.x_train.shape[1:])
         data = run.load()
         model = two_stages.fit_autoencoder(
             config,
@@ -172,7 +201,8 @@ def train(config):
             ),
             "vq_vae2",
         )
-        indices = codes.extract(run, model, arrays)
+        priors = [prior_stage(level) for level in range(config.levels)]
+        indices = codes.extract(run, model, arrays, priors)
         one_level = None
         if config.compare:
             one_level = two_stages.fit_autoencoder(

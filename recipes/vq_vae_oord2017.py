@@ -3,8 +3,8 @@
     python -m recipes.vq_vae_oord2017
 
 trains a VQ-VAE on 8x8 handwritten digits, writes the codes of all images to
-codes.npz, trains a PixelSNAIL on them and samples new digits, in a minute or
-two on two cores. On MNIST, 7x7 codes of 128 with 16 dimensions each, and on
+codes.npz, trains a PixelSNAIL on them and samples new digits, in a few minutes
+on two cores. On MNIST, 7x7 codes of 128 with 16 dimensions each, and on
 colour images of 32x32, 8x8 codes of 512 with 64:
 
     python -m recipes.vq_vae_oord2017 --preset mnist
@@ -124,7 +124,7 @@ def train(config):
         model = two_stages.fit_autoencoder(
             config, run, data, lambda: build(config, arrays), "vq_vae"
         )
-        indices = codes.extract(run, model, arrays)
+        indices = codes.extract(run, model, arrays, ["prior"])
         prior = None
         if config.prior_epochs:
             prior = two_stages.fit_prior(config, run, model, indices, "prior")

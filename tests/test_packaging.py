@@ -14,8 +14,9 @@ import pytest
 import keras_vae
 
 ROOT = pathlib.Path(__file__).parents[1]
-FOLDERS = ("benchmarks", "docs", "keras_vae", "recipes", "tests")
+FOLDERS = (".ci", "benchmarks", "docs", "keras_vae", "recipes", "tests")
 FILES = (
+    *(".gitignore", ".pre-commit-config.yaml"),
     *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in"),
     *("README.md", "SECURITY.md", "pyproject.toml", "setup.cfg"),
     "saved_models/README.md",

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import secrets
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -30,7 +31,9 @@ def atomic_path(path: PathLike) -> Iterator[pathlib.Path]:
             `path`.
     """
     path = pathlib.Path(path)
-    draft = path.with_name(f"{_DRAFT}{os.getpid()}-{path.name}")
+    # Hosts that share a folder may have equal process ids.
+    writer = f"{os.getpid()}-{secrets.token_hex(4)}"
+    draft = path.with_name(f"{_DRAFT}{writer}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield draft

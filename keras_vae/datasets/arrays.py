@@ -1,7 +1,11 @@
 import dataclasses
 from typing import Self
 
+import keras
 import numpy as np
+
+# Dtypes of indices: no pixels.
+_CODES = (np.dtype("int32"), np.dtype("int64"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,10 +47,20 @@ class Arrays:
         return 255 if grey else 1
 
     def as_float32(self) -> Self:
-        """The same with float32 images in [0, 1], as pipelines yield them."""
-        splits = ("x_train", "x_validation", "x_test")
+        """The same in float32, images in [0, 1], as pipelines yield them.
+
+        Codes, of int32 or int64, stay what they are.
+        """
         scale = np.float32(self.pixel_max)
+
+        def converted(x: np.ndarray) -> np.ndarray:
+            return x if x.dtype in _CODES else x.astype("float32") / scale
+
+        splits = ("x_train", "x_validation", "x_test")
         return dataclasses.replace(
             self,
-            **{s: getattr(self, s).astype("float32") / scale for s in splits},
+            **{
+                s: keras.tree.map_structure(converted, getattr(self, s))
+                for s in splits
+            },
         )

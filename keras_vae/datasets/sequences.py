@@ -1,6 +1,5 @@
 """Sequences that are made on the spot, and sequences of unequal length."""
 
-import numbers
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +7,8 @@ from numpy.typing import ArrayLike
 
 from keras_vae.arguments import non_negative
 from keras_vae.arguments import proper_fraction
+from keras_vae.datasets.draws import check_int
+from keras_vae.datasets.draws import uniform
 from keras_vae.typing import Array
 
 
@@ -51,7 +52,8 @@ def moving_images(
             "`images` must have shape (count, height, width, channels). "
             f"Received: images of shape {images.shape}"
         )
-    draws = _uniform(seed, num, length, 3)
+    check_int("length", length)
+    draws = uniform(seed, num, 3)
     chosen = images[(draws[:, 0] * len(images)).astype(int)]
     width = images.shape[2]
     direction = np.where(draws[:, 1] < 0.5, -1, 1)
@@ -144,7 +146,8 @@ def harmonic_oscillator(
     """
     non_negative("noise", noise)
     proper_fraction("frequency_spread", frequency_spread)
-    draws = _uniform(seed, num, length, 3)
+    check_int("length", length)
+    draws = uniform(seed, num, 3)
     f = frequency * (1.0 + frequency_spread * (2.0 * draws[:, 0] - 1.0))
     # NumPy freezes the streams of RandomState.
     normal = np.random.RandomState([seed, 1]).normal(size=(length, num, 3))
@@ -199,7 +202,8 @@ def switching_sine(
         raise ValueError(
             f"`switch` must be a probability. Received: switch={switch}"
         )
-    draws = _uniform(seed, num, length, 2)
+    check_int("length", length)
+    draws = uniform(seed, num, 2)
     random = np.random.RandomState([seed, 1])
     flips = random.uniform(size=(length, num)).T < switch
     flips[:, 0] = draws[:, 0] < 0.5
@@ -252,17 +256,3 @@ def pad_sequences(
     for row, array in zip(x, arrays):
         row[: len(array)] = array
     return {"x": x, "mask": np.arange(length) < np.array(sizes)[:, None]}
-
-
-def _uniform(seed: int, num: int, length: int, count: int) -> Array:
-    for name, value, least in (
-        ("num", num, 1),
-        ("length", length, 1),
-        ("seed", seed, 0),
-    ):
-        if not isinstance(value, numbers.Integral) or value < least:
-            raise ValueError(
-                f"`{name}` must be an integer of at least {least}. "
-                f"Received: {name}={value!r}"
-            )
-    return np.random.RandomState(seed).uniform(size=(num, count))

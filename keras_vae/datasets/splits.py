@@ -8,7 +8,8 @@ class Splits:
     """Training, validation and test pipelines of one image set.
 
     Args:
-        train: `tf.data.Dataset` of shuffled batches.
+        train: `tf.data.Dataset` of shuffled batches. Each iteration is the
+            next epoch, a look at the first batch, as `fit` takes one, too.
         validation: `tf.data.Dataset` of batches in a fixed order; None where
             no example was set aside.
         test: `tf.data.Dataset` of batches in the order of the source.

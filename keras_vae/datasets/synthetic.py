@@ -1,10 +1,9 @@
 """Series and videos that are made on the spot."""
 
-import numbers
-from typing import Any
-
 import numpy as np
 
+from keras_vae.datasets.draws import check_int
+from keras_vae.datasets.draws import uniform
 from keras_vae.typing import Array
 
 HARMONICS = 4
@@ -36,9 +35,8 @@ def waveforms(num: int, length: int = 256, seed: int = 0) -> Array:
     >>> x.shape, x.dtype.name
     ((3, 100, 1), 'float32')
     """
-    _check_int("num", num, 1)
-    _check_int("length", length, 1)
-    draws = _uniform(seed, num, 3 + 3 * HARMONICS)[..., None]
+    check_int("length", length)
+    draws = uniform(seed, num, 3 + 3 * HARMONICS)[..., None]
     period, loudness, attack = np.moveaxis(draws[:, :3], 1, 0)
     heights, phases, decays = np.split(draws[:, 3:], 3, axis=1)
     k = np.arange(1, HARMONICS + 1)[:, None]
@@ -90,10 +88,9 @@ def moving_digits(
 
     images = (load_digits().images / 16).astype("float32")
     edge = images.shape[1]
-    _check_int("num", num, 1)
-    _check_int("num_frames", num_frames, 1)
-    _check_int("size", size, edge + 1)
-    draws = _uniform(seed, num, 5)
+    check_int("num_frames", num_frames)
+    check_int("size", size, edge + 1)
+    draws = uniform(seed, num, 5)
     digits = images[(draws[:, 0] * len(images)).astype(int)]
     room = size - edge
     start = draws[:, 1:3] * room
@@ -113,17 +110,3 @@ def moving_digits(
         left + np.arange(edge),
     ] = digits[:, None]
     return frames[..., None]
-
-
-def _check_int(name: str, value: Any, least: int) -> None:
-    if not isinstance(value, numbers.Integral) or value < least:
-        raise ValueError(
-            f"`{name}` must be an integer of at least {least}. "
-            f"Received: {name}={value!r}"
-        )
-
-
-def _uniform(seed: int, num: int, count: int) -> Array:
-    _check_int("seed", seed, 0)
-    # NumPy freezes the streams of RandomState.
-    return np.random.RandomState(seed).uniform(size=(num, count))

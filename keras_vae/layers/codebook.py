@@ -103,14 +103,16 @@ class Codebook(keras.layers.Layer):
         """K rows of the global batch, distinct where it has as many."""
         rows = tf.shape(flat)[0]
         first, total = random.global_span(rows)
-        num = self.num_embeddings
-        shift = noise.shared_uniform([1])
-        place = tf.range(num, dtype="float32") + noise.shared_uniform([num])
-        place = tf.math.floormod(place / num + shift, 1.0)
-        # In float32 the product may round up to `total`.
-        position = tf.minimum(
-            tf.cast(place * tf.cast(total, "float32"), "int32"), total - 1
-        )
+        shift = _below(total, noise.shared_uniform([1]))
+        # One row of each of K parts of the batch. Integers: of many rows two
+        # parts would round to the same row.
+        ends = tf.range(self.num_embeddings + 1, dtype="int64")
+        ends = ends * tf.cast(total, "int64") // self.num_embeddings
+        ends = tf.cast(ends, "int32")
+        sizes = tf.maximum(ends[1:] - ends[:-1], 1)
+        place = noise.shared_uniform([self.num_embeddings])
+        position = ends[:-1] + _below(sizes, place) + shift
+        position = tf.where(position < total, position, position - total)
         position -= first
         mine = tf.logical_and(position >= 0, position < rows)
         # A replica without examples has no row to point at.
@@ -173,3 +175,10 @@ class Codebook(keras.layers.Layer):
     def _average(self, variable, value):
         old = tf.convert_to_tensor(variable)
         return self.decay * old + (1.0 - self.decay) * value
+
+
+def _below(limit, uniform):
+    """Integers from 0 to limit - 1, of numbers in [0, 1)."""
+    drawn = tf.cast(uniform * tf.cast(limit, "float32"), "int32")
+    # The product may round up to the limit; that of no rows is 0.
+    return tf.maximum(tf.minimum(drawn, limit - 1), 0)

@@ -173,9 +173,11 @@ class VectorQuantizer(keras.layers.Layer):
         self.project_in: keras.layers.Dense | None = None
         self.project_out: keras.layers.Dense | None = None
         if code_dim is not None:
-            self.project_in = keras.layers.Dense(code_dim, name="project_in")
+            self.project_in = keras.layers.Dense(
+                code_dim, dtype=self.dtype_policy, name="project_in"
+            )
             self.project_out = keras.layers.Dense(
-                embedding_dim, name="project_out"
+                embedding_dim, dtype=self.dtype_policy, name="project_out"
             )
         self.codebook_usage = CodebookUsage(
             num_embeddings, suffix, dtype="float32"

@@ -15,8 +15,10 @@ def validate_levels(
     # Half of a per cent of a step: float32 keeps more than that.
     off = np.abs(scaled - np.round(scaled)) > 5e-3
     if np.any(off):
+        of_bytes = " (8-bit pixels over 255)" if num_levels == 256 else ""
         raise ValueError(
             f"The {name} likelihood takes `{argument}` on {num_levels} levels "
-            f"k / {num_levels - 1} (8-bit pixels over 255). "
-            f"Received: {argument} with values such as {x[off].flat[0]}"
+            f"k / {num_levels - 1}{of_bytes}. Received: "
+            f"num_levels={num_levels}, {argument} with values such as "
+            f"{x[off].flat[0]}"
         )

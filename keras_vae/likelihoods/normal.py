@@ -1,3 +1,4 @@
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,13 +65,13 @@ class Normal(Likelihood):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        fixed = isinstance(scale, (int, float)) and scale > 0
+        fixed = isinstance(scale, numbers.Real) and scale > 0
         if not fixed and scale not in _SCALES:
             raise ValueError(
                 "`scale` must be a positive number or one of "
                 f"{list(_SCALES)}. Received: scale={scale!r}"
             )
-        self.scale = scale
+        self.scale = float(scale) if fixed else scale
         self.momentum = proper_fraction("momentum", momentum)
         self.min_scale = positive("min_scale", min_scale)
         self.elementwise = scale != "predicted"

@@ -37,6 +37,12 @@ def check_networks(
                 f"`{name}` must be a Keras model or layer. "
                 f"Received: {name}={network!r}"
             )
+        outputs = getattr(network, "outputs", None) or [None]
+        if len(outputs) > 1:
+            raise ValueError(
+                f"`{name}` must have one output. "
+                f"Received: {name} with {len(outputs)} outputs"
+            )
     if latent_shape is None and _shape(encoder, "output_shape") is not None:
         latent_shape = _shape(encoder, "output_shape")
     decoder_input = _shape(decoder, "input_shape")

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import math
+import numbers
 from typing import Any
 from typing import Self
 
@@ -74,7 +75,9 @@ class TermModel(keras.Model):
     def __init__(self, *, seed: int | None = None, **kwargs: Any) -> None:
         kwargs.setdefault("autocast", False)
         super().__init__(**kwargs)
-        self.seed = random.fresh_seed() if seed is None else seed
+        if seed is None:
+            seed = random.fresh_seed()
+        self.seed = positive_int("seed", seed, at_least=0)
         self._in_strategy = tf.distribute.has_strategy()
         bias_gradients.sum_in_single_precision()
         self._terms: dict[str, Term] = {}
@@ -123,7 +126,7 @@ class TermModel(keras.Model):
         if name in self._terms:
             raise ValueError(f"Term names are unique. Received: name={name!r}")
         schedule = keras.optimizers.schedules.LearningRateSchedule
-        if not isinstance(weight, (int, float, schedule)):
+        if not isinstance(weight, (numbers.Real, schedule)):
             raise ValueError(
                 f"The weight of {name!r} must be a number or a Keras "
                 f"LearningRateSchedule. Received: weight={weight!r}"
@@ -236,23 +239,24 @@ class TermModel(keras.Model):
 
         Raises:
             ValueError: if the data cannot be modelled (empty, NaN, a range,
-                rank or target that does not fit), `batch_size` is not
-                positive, or `epochs` is negative.
+                rank or target that does not fit; of a data set the first
+                batch is looked at), `batch_size` is not positive, or
+                `epochs` is negative.
             NonFiniteError: at the first step with a term that is not finite.
         """
         self._check_compiled()
         if batch_size is not None:
             # Keras takes 32 in the place of 0.
             batch_size = positive_int("batch_size", batch_size)
-        if epochs < 0:
-            raise ValueError(
-                f"`epochs` must not be negative. Received: epochs={epochs}"
-            )
+        epochs = positive_int("epochs", epochs, at_least=0)
         self._prepare(x, y)
         if kwargs.get("validation_data") is not None:
             data = kwargs["validation_data"]
-            x_val, y_val, _ = keras.utils.unpack_x_y_sample_weight(data)
+            x_val, y_val, weights = keras.utils.unpack_x_y_sample_weight(data)
             self._prepare(x_val, y_val, argument="validation_data")
+            if weights is not None:
+                target = _target(x_val, y_val, {"sample_weight": weights})
+                kwargs["validation_data"] = (x_val, target, weights)
         if callbacks is None or isinstance(callbacks, (list, tuple)):
             # First, so that no later callback saves a spoilt state.
             callbacks = [TerminateOnNonFinite(), *(callbacks or [])]
@@ -302,7 +306,12 @@ class TermModel(keras.Model):
         x, y = data_checks.first_arrays(x, y, argument)
         if x is None:
             return
-        self.check_data(x, y)
+        try:
+            self.check_data(x, y)
+        except ValueError as error:
+            if argument == "x":
+                raise
+            raise ValueError(f"`{argument}`: {error}") from None
         if not self.built:
             with self.distribute_strategy.scope():
                 self.build(keras.tree.map_structure(np.shape, x))
@@ -310,12 +319,9 @@ class TermModel(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Under a strategy Keras averages the first batch over the replicas,
         # to learn its shape: an error where their shares differ in size. The
-        # shape is known here, only the optimizer's slots may be missing.
+        # shape is known here.
         if not self.built or "compile_metrics" in self.metrics_names:
             super()._maybe_symbolic_build(iterator, data_batch)
-        elif not self.optimizer.built:
-            with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
 
     def optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """All optimizers by name: "optimizer", then one for each group."""
@@ -352,6 +358,9 @@ class TermModel(keras.Model):
         # overridden: Keras would not compile the models that it loads.
         if self._chose_xla and self.jit_compile:  # type: ignore[has-type]
             self.jit_compile = self._resolve_auto_jit_compile()
+        if self.built and not self.optimizer.built:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
         super().make_train_function(force)
 
     def _resolve_auto_jit_compile(self):
@@ -414,6 +423,11 @@ class TermModel(keras.Model):
         logs = self._update_metrics(x, y, terms, weights, sample_weight)
         self._evaluation_step.assign_add(1)
         return logs
+
+    def predict_step(self, data: Any) -> Any:
+        if random.num_replicas() > 1:
+            accept_no_examples(self)
+        return super().predict_step(data)
 
     def _unpack(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -499,8 +513,8 @@ class TermModel(keras.Model):
         for name, value in terms.items():
             weights.update(self._trackers[name], value)
         if self._neg_elbo is not None:
-            neg_elbo = tf.add_n(
-                [v for name, v in terms.items() if self._terms[name].elbo]
+            neg_elbo = sum(
+                v for name, v in terms.items() if self._terms[name].elbo
             )
             weights.update(self._neg_elbo, neg_elbo)
         y_pred = None

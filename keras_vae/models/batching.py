@@ -7,6 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_vae import data_checks
+from keras_vae.arguments import positive_int
+from keras_vae.models.convolutions import accept_no_examples
 from keras_vae.typing import Array
 
 
@@ -16,8 +19,9 @@ class BatchFunctions:
     A plain object: Keras and TensorFlow would track a dict of functions.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy) -> None:
-        self._strategy = strategy
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        self._strategy = model.distribute_strategy
         self._functions: dict[str, Callable[..., tf.Tensor]] = {}
 
     def map(
@@ -42,7 +46,12 @@ class BatchFunctions:
 
         Returns:
             NumPy array (n, ...).
+
+        Raises:
+            ValueError: if there are no rows, or `batch_size` is not positive.
         """
+        batch_size = positive_int("batch_size", batch_size)
+        data_checks.check_not_empty(x, "x")
         if name not in self._functions:
             self._functions[name] = self._compile(function, x, args)
         run = self._functions[name]
@@ -61,6 +70,8 @@ class BatchFunctions:
 
     def _compile(self, function, x, args):
         strategy = self._strategy
+        if strategy.num_replicas_in_sync > 1:
+            accept_no_examples(self._model)
 
         @tf.function(reduce_retracing=True)
         def run(rows, index, args):

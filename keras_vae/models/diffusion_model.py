@@ -13,6 +13,7 @@ from keras_vae import random
 from keras_vae import schedules
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
+from keras_vae.arguments import sample_count
 from keras_vae.likelihoods.grid import validate_levels
 from keras_vae.models import diffusion_sampling
 from keras_vae.models import specs
@@ -162,7 +163,7 @@ class DiffusionModel(TermModel):
         for name in ("prior_loss", "diffusion_loss", "reconstruction_loss"):
             self.add_term(name, weight=bound, elbo=True)
         self.add_term("simple_loss", weight=1.0 - bound)
-        self._batches = BatchFunctions(self.distribute_strategy)
+        self._batches = BatchFunctions(self)
         self._functions = CompiledFunctions()
         self._event_shape: tuple[int, ...] | None = None
         event_shape = event_shape or _input_shape(network)
@@ -365,12 +366,11 @@ class DiffusionModel(TermModel):
         Raises:
             ValueError: if the data cannot be modelled.
         """
-        positive_int("num_samples", num_samples)
+        num_samples = positive_int("num_samples", num_samples)
         x = np.asarray(x)
         self._ensure_built(x)
-        if x.dtype == "float64":
-            x = x.astype("float32")
         self.check_data(x)
+        x = x.astype("float32")
 
         def levels(rows, index, num_samples, seed):
             seed = random.fold_in(seed, index)
@@ -583,8 +583,9 @@ class DiffusionModel(TermModel):
             equation 12; Nichol, Dhariwal, 2021, section 4.
         """
         plan = self._plan(self.num_steps, num_steps, method, eta)
-        seed = tf.cast(random.as_seed(seed), "int32")
-        return self._run(self._sample, tf.cast(num, "int32"), seed, *plan)
+        seed = random.as_seed(seed)
+        num = tf.cast(sample_count("num", num), "int32")
+        return self._run(self._sample, num, seed, *plan)
 
     def interpolate(
         self,

@@ -62,11 +62,16 @@ class EncoderDecoder(LikelihoodModel):
         return features_shape
 
     def decode(self, z: TensorLike) -> tf.Tensor:
-        return self.likelihood.mean(self.decoder(z, training=False))
+        return self.likelihood.mean(self._decoded(z))
 
     def output_distribution(self, z: TensorLike) -> tfd.Distribution:
         """p(x | z) as a tfd object, event (*event_shape,)."""
-        return self.likelihood.distribution(self.decoder(z, training=False))
+        return self.likelihood.distribution(self._decoded(z))
+
+    def _decoded(self, z):
+        if self.known_event_shape() is not None:
+            self.build_if_known()
+        return self.decoder(z, training=False)
 
     def export_signatures(self) -> dict[str, ExportSignature]:
         """Named functions for a SavedModel, see `keras_vae.export_model`.

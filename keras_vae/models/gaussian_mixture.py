@@ -12,6 +12,7 @@ from keras_vae import data_checks
 from keras_vae import random
 from keras_vae.arguments import non_negative
 from keras_vae.arguments import positive_int
+from keras_vae.arguments import sample_count
 from keras_vae.models import specs
 from keras_vae.models.base import TermModel
 from keras_vae.typing import Array
@@ -438,6 +439,7 @@ class GaussianMixture(TermModel):
         Returns:
             float32 tensor (num, dim).
         """
+        num = sample_count("num", num)
         return self.distribution().sample(num, seed=random.as_seed(seed))
 
     def export_signatures(self) -> dict[str, ExportSignature]:

@@ -1,3 +1,4 @@
+import numbers
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from tensorflow_probability import distributions as tfd
 from keras_vae import random
 from keras_vae.arguments import non_negative
 from keras_vae.arguments import positive_int
+from keras_vae.arguments import sample_count
 from keras_vae.layers.normal_head import NormalHead
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.losses import log_mean_exp
@@ -65,6 +67,9 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         **kwargs: `seed`, `name`, `dtype`.
     """
 
+    #: Groups of heads; the seed of the model gives each a seed of its own.
+    head_groups: tuple[str, ...] = ("q", "p")
+
     def __init__(
         self,
         encoders: Sequence[Network],
@@ -116,10 +121,12 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         """`NormalHead`s by level, None where the network is its own.
 
         Args:
-            name: str, what the layers' names begin with.
+            name: str, of `head_groups`, what the layers' names begin with.
             networks: list of Keras models, bottom first.
         """
-        seeds = spawn_seeds(self.seed, len(networks))
+        seeds = spawn_seeds(self.seed, len(self.head_groups))
+        seed = seeds[self.head_groups.index(name)]
+        seeds = spawn_seeds(seed, len(networks))
         return [
             None
             if len(getattr(network, "outputs", None) or [0]) == 2
@@ -349,7 +356,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
 
     def output_distribution(self, z: TensorLike) -> tfd.Distribution:
         """p(x | z_1) as a tfd object, event (*event_shape,)."""
-        return self.likelihood.distribution(self.decoder(z, training=False))
+        return self.likelihood.distribution(self._decoded(z))
 
     def encode_levels(self, x: TensorLike) -> list[tf.Tensor]:
         """Posterior means, each level given the means of its parents.
@@ -389,7 +396,12 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         for below in reversed(range(level - 1)):
             prior = self.level_prior(below, z, None)
             z = markov_chain.draw(prior, noise, temperature)
-        return self.likelihood.mean(self.decoder(z, training=False))
+        return self.likelihood.mean(self._decoded(z))
+
+    def _decoded(self, z):
+        if self.known_event_shape() is not None:
+            self.build_if_known()
+        return self.decoder(z, training=False)
 
     def sample(
         self, num: Scalar, seed: Seed | None = None, temperature: Scalar = 1.0
@@ -405,6 +417,9 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         Returns:
             float32 tensor (num, *event_shape).
         """
+        self.build_if_known()
+        num = sample_count("num", num)
+        non_negative("temperature", temperature)
         noise = random.Noise(random.as_seed(seed))
         shape = [num, *self.latent_shapes()[-1]]
         z = temperature * noise.normal(shape)
@@ -519,7 +534,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
 
         Args:
             x: array (n, *event_shape), in the support of the likelihood.
-            num_samples: int, samples of the chain to average over.
+            num_samples: int >= 1, samples of the chain to average over.
             batch_size: int, examples at once.
             seed: int or pair of ints.
             form: "kl": closed forms where z_{l+1} is drawn before z_l, as in
@@ -531,13 +546,15 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
             dict of name to float32 NumPy array (n,), nats.
 
         Raises:
-            ValueError: if `form` is another, or x is not in the support.
+            ValueError: if `form` is another, `num_samples` is not positive,
+                or x is not in the support.
         """
         if form not in markov_chain.FORMS:
             raise ValueError(
                 f"`form` must be one of {markov_chain.FORMS}. "
                 f"Received: form={form!r}"
             )
+        num_samples = positive_int("num_samples", num_samples)
         x = self.exact_data(x)
 
         def terms(rows, index, num_samples, seed):
@@ -590,6 +607,7 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
         Returns:
             list of float64 NumPy arrays (*latent_shape,), bottom first, nats.
         """
+        num_samples = positive_int("num_samples", num_samples)
         x = np.asarray(x, "float32")
         self.ensure_built(x[:1])
 
@@ -630,6 +648,10 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
                 f"`arguments` must be of {type(self).__name__}. "
                 f"Received: {sorted(unknown)}"
             )
+        arguments = {
+            name: keras.saving.serialize_keras_object(value)
+            for name, value in arguments.items()
+        }
         model = type(self).from_config({**config, **arguments})
         if self.built:
             model.build((None, *self.event_shape))
@@ -687,7 +709,7 @@ def _check_lengths(num_levels, encoders, generators):
 
 def _check_objective(beta, num_importance_samples, free_bits):
     non_negative("beta", beta)
-    if not isinstance(free_bits, (int, float)) or free_bits < 0:
+    if not (isinstance(free_bits, numbers.Real) and free_bits >= 0):
         raise ValueError(
             "`free_bits` must be a number that is not negative. "
             f"Received: free_bits={free_bits!r}"

@@ -69,7 +69,7 @@ class ImportanceWeighted:
         Reference:
             Burda, Grosse, Salakhutdinov, 2016, equation 8 and section 5.
         """
-        positive_int("num_samples", num_samples)
+        num_samples = positive_int("num_samples", num_samples)
         x = self.exact_data(x)
 
         def log_prob(rows, index, num_samples, seed):

@@ -74,6 +74,8 @@ class LadderVAE(Hierarchy):
         Sonderby, Raiko, Maaloe, Sonderby, Winther, 2016, section 2.1.
     """
 
+    head_groups = ("q", "p", "t")
+
     def __init__(
         self,
         encoders: Sequence[Network],

@@ -25,6 +25,17 @@ def straight_lines(start: TensorLike, end: TensorLike, num: int) -> tf.Tensor:
     return (1.0 - t) * start[:, tf.newaxis] + t * end[:, tf.newaxis]
 
 
+def one_example(x: TensorLike, event_shape: Sequence[int]) -> tf.Tensor:
+    """x, which may have an axis of one example, as (1, *event_shape)."""
+    shapes = (tuple(event_shape), (1, *event_shape))
+    if tuple(np.shape(x)) not in shapes:
+        raise ValueError(
+            f"`x` must be one example, of shape {shapes[0]}. "
+            f"Received: x of shape {np.shape(x)}"
+        )
+    return tf.reshape(tf.cast(x, "float32"), shapes[1])
+
+
 def moved_units(
     z: TensorLike,
     units: Sequence[int] | None = None,
@@ -41,7 +52,11 @@ def moved_units(
         Tensor (units, values, *latent_shape).
     """
     z = np.asarray(z, "float32")
-    units = list(range(z.size) if units is None else units)
+    units = range(z.size) if units is None else np.atleast_1d(units).tolist()
+    if not set(units) <= set(range(z.size)):
+        raise ValueError(
+            f"`units` must be from 0 to {z.size - 1}. Received: units={units}"
+        )
     steps = np.asarray(np.linspace(-3, 3, 7) if values is None else values)
     grid = np.tile(z.ravel(), (len(units), len(steps), 1))
     for row, unit in enumerate(units):

@@ -31,7 +31,7 @@ class LikelihoodModel(TermModel):
         super().__init__(**kwargs)
         self.likelihood = likelihoods.get(likelihood)
         self._event_shape: tuple[int, ...] | None = None
-        self._batches = BatchFunctions(self.distribute_strategy)
+        self._batches = BatchFunctions(self)
 
     def encode(self, x: TensorLike) -> tf.Tensor:
         """Deterministic codes of x."""
@@ -98,8 +98,10 @@ class LikelihoodModel(TermModel):
     def ensure_built(self, x: TensorLike) -> tf.Tensor:
         """x as a tensor; the model is built for it if it was not."""
         x = tf.convert_to_tensor(x)
+        data_checks.check_float_dtype(x.dtype, "x")
         if not self.built:
             self.build((None, *x.shape[1:]))
+        _check_shape(x.shape, self._event_shape)
         return x
 
     def exact_data(self, x: TensorLike) -> Array:
@@ -108,7 +110,13 @@ class LikelihoodModel(TermModel):
         Raises:
             ValueError: if it is not, or the likelihood is not normalised.
         """
+        if isinstance(x, tf.data.Dataset):
+            raise ValueError(
+                "`x` must be an array, whose examples have an order. "
+                "Received: x=a tf.data.Dataset"
+            )
         x = np.asarray(x)
+        data_checks.check_not_empty(x, "x")
         self.ensure_built(x[:1])
         self.check_data(x)
         self.likelihood.validate_exact(x)
@@ -116,7 +124,9 @@ class LikelihoodModel(TermModel):
 
 
 def _check_shape(shape: Shape, event_shape: Shape | None) -> None:
-    if event_shape is not None and tuple(shape)[1:] != tuple(event_shape):
+    if event_shape is None:
+        return
+    if not tf.TensorShape(shape)[1:].is_compatible_with(event_shape):
         raise ValueError(
             f"`x` must have shape (batch, *{tuple(event_shape)}), as the "
             f"encoder. Received: x of shape {tuple(shape)}"

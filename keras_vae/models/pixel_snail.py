@@ -1,4 +1,5 @@
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from keras_vae import random
 from keras_vae.arguments import non_negative
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
+from keras_vae.arguments import sample_count
 from keras_vae.layers.cache import write
 from keras_vae.layers.causal_conv2d import CausalConv2D
 from keras_vae.layers.gated_residual import GatedResidual
@@ -65,14 +67,14 @@ class PixelSNAIL(TermModel):
         key_dim: int, size of queries and keys of one head.
         value_dim: int, size of the values of all heads; a multiple of
             `num_heads`.
-        num_output_residual: int, residual units of kernels of size 1 before
-            the output.
+        num_output_residual: int >= 0, residual units of kernels of size 1
+            before the output.
         dropout: float in [0, 1), in all residual units, in training.
         condition_shape: None, or (height, width) of the condition, which
             divide those of `shape`. None: those of `shape`.
         condition_embeddings: None, or int >= 2, number of codes of the
             condition. None: `num_embeddings`.
-        num_condition_blocks: int, residual units applied to the condition.
+        num_condition_blocks: int >= 0, residual units applied to the condition.
         likelihood: None, or `Likelihood` of images or its name, such as
             `likelihoods.DiscretizedLogisticMixture(10)`.
         **kwargs: `seed`, `name`, `dtype`.
@@ -148,11 +150,15 @@ class PixelSNAIL(TermModel):
         self.attention = attention
         self.key_dim = key_dim
         self.value_dim = value_dim
-        self.num_output_residual = num_output_residual
+        self.num_output_residual = positive_int(
+            "num_output_residual", num_output_residual, at_least=0
+        )
         self.dropout = dropout
         self.condition_shape = condition_shape
         self.condition_embeddings = condition_embeddings
-        self.num_condition_blocks = num_condition_blocks
+        self.num_condition_blocks = positive_int(
+            "num_condition_blocks", num_condition_blocks, at_least=0
+        )
         self._inputs = self._make_inputs()
         self._make_layers()
         self.add_term("neg_log_likelihood", elbo=True)
@@ -396,6 +402,11 @@ class PixelSNAIL(TermModel):
         x = by_name(self._inputs, x)
         for item in self._inputs:
             item.check(x[item.name])
+        rows = {item.name: len(x[item.name]) for item in self._inputs}
+        if len(set(rows.values())) > 1:
+            raise ValueError(
+                f"All of {list(rows)} must have as many rows. Received: {rows}"
+            )
         if self.likelihood is not None:
             self.likelihood.validate(x["x"], "x")
 
@@ -442,6 +453,7 @@ class PixelSNAIL(TermModel):
         x = {name: tf.convert_to_tensor(value) for name, value in x.items()}
         for item in self._inputs:
             item.check(x[item.name])
+            x[item.name] = tf.cast(x[item.name], item.dtype)
         if self.likelihood is not None and is_concrete(x["x"]):
             self.likelihood.validate_exact(np.asarray(x["x"]))
         return self._log_prob(x)
@@ -481,16 +493,18 @@ class PixelSNAIL(TermModel):
             int32 tensor (num, height, width); of images float32 (num, height,
             width, channels).
         """
-        if isinstance(temperature, (int, float)):
+        if isinstance(temperature, numbers.Real):
             self._check_temperature(temperature)
         given = {"label": label, "condition": condition}
         for name, value in given.items():
             known = any(item.name == name for item in self._inputs)
             if value is not None and not known:
+                way = {"label": "num_classes", "condition": "conditional"}
                 raise ValueError(
-                    f"This model has no {name}: make it with `num_classes` or "
-                    f"`conditional`. Received: {name}={value!r}"
+                    f"This model has no {name}: make it with `{way[name]}`. "
+                    f"Received: {name} of shape {np.shape(value)}"
                 )
+        num = sample_count("num", num)
         eager = tf.executing_eagerly()
         num = int(num) if eager else num
         arguments = [

@@ -70,7 +70,7 @@ class QuantizedCodes:
                 commitment_weight=commitment_weight,
                 ema_decay=ema_decay,
                 suffix=suffix,
-                **self.quantizer_options,
+                **{"dtype": self.dtype_policy, **self.quantizer_options},
                 name=f"quantizer{suffix}",
             )
             for size, suffix in zip(sizes, suffixes)

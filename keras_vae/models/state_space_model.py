@@ -391,7 +391,7 @@ class StateSpaceModel(TermModel):
         Returns:
             float32 tensor (batch, num_samples, ...).
         """
-        positive_int("num_samples", num_samples)
+        num_samples = positive_int("num_samples", num_samples)
         seed = tf.cast(random.as_seed(seed), "int32")
         present = self.present(x, num_samples, seed)
         specs = [

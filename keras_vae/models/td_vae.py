@@ -8,6 +8,7 @@ import tensorflow as tf
 from tensorflow_probability import distributions as tfd
 
 from keras_vae import random
+from keras_vae.arguments import non_negative
 from keras_vae.arguments import positive_int
 from keras_vae.arguments import positive_ints
 from keras_vae.likelihoods.likelihood import Likelihood
@@ -153,7 +154,7 @@ class TDVAE(StateSpaceModel):
                 f"Received: jump_frequencies={jump_frequencies}"
             )
         self.jump_frequencies = jump_frequencies
-        self.beta = beta
+        self.beta = non_negative("beta", beta)
         self.add_term("reconstruction_loss", elbo=True)
         self.add_term("belief_kl_loss", beta, elbo=True)
         self.add_term("transition_loss", beta, elbo=True)
@@ -213,7 +214,8 @@ class TDVAE(StateSpaceModel):
         the bound is minus the sum of the terms.
 
         Args:
-            x: tensor (batch, steps, *event_shape).
+            x: tensor (batch, steps, *event_shape), without a mask: a bound of
+                steps after the end of a sequence means nothing.
             dt: int, within `jump_range`.
             seed: None, int or integer tensor (2,).
 
@@ -221,9 +223,15 @@ class TDVAE(StateSpaceModel):
             float32 tensor (batch, steps - dt), nats.
 
         Raises:
-            ValueError: if `dt` is outside of `jump_range`, or there are not
-                more steps.
+            ValueError: if `dt` is outside of `jump_range`, there are not more
+                steps, or x is a dict.
         """
+        if isinstance(x, dict):
+            raise ValueError(
+                "`x` must be an array here, sequences of one length: take "
+                "those of each length by themselves. "
+                f"Received: a dict of {sorted(x)}"
+            )
         x, _ = self.sequences(x)
         self._check_jump(dt)
         if x.shape[1] <= dt:
@@ -383,9 +391,10 @@ class TDVAE(StateSpaceModel):
 
     def _check_jump(self, dt):
         least, largest = self.jump_range
-        if tf.is_tensor(dt) or not self.condition_on_jump:
+        # That of a served function is not known.
+        if tf.is_tensor(dt):
             return
-        if not least <= dt <= largest:
+        if not least <= positive_int("dt", dt) <= largest:
             raise ValueError(
                 f"`dt` must be within `jump_range`, {least} to {largest}. "
                 f"Received: dt={dt}"

@@ -1,3 +1,4 @@
+import numbers
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from keras_vae import priors
 from keras_vae import random
 from keras_vae.arguments import non_negative
 from keras_vae.arguments import positive_int
+from keras_vae.arguments import sample_count
 from keras_vae.likelihoods.likelihood import Likelihood
 from keras_vae.losses import importance_weighted_bound
 from keras_vae.models import architecture
@@ -99,13 +101,13 @@ class VAE(ImportanceWeighted, EncoderDecoder):
                 f"Received: objective={objective!r}"
             )
         if objective == "iwae" and not (
-            isinstance(beta, (int, float)) and beta == 1.0
+            isinstance(beta, numbers.Real) and beta == 1.0
         ):
             raise ValueError(
                 "The IWAE objective has no KL to weigh: `beta` must be 1. "
                 f"Received: beta={beta!r}"
             )
-        positive_int("num_samples", num_samples)
+        num_samples = positive_int("num_samples", num_samples)
         non_negative("beta", beta)
         super().__init__(encoder, decoder, likelihood, **kwargs)
         self.latent_dim = latent_dim
@@ -217,6 +219,8 @@ class VAE(ImportanceWeighted, EncoderDecoder):
             float32 tensor (num, *event_shape).
         """
         self.build_if_known()
+        num = sample_count("num", num)
+        non_negative("temperature", temperature)
         z = self.prior.sample(
             num, random.as_seed(seed), temperature, self._encoder_at(False)
         )
@@ -233,7 +237,11 @@ class VAE(ImportanceWeighted, EncoderDecoder):
 
         Returns:
             float32 tensor (batch, num, *event_shape).
+
+        Raises:
+            ValueError: if `num` is below 2.
         """
+        num = positive_int("num", num, at_least=2)
         z = latent_walks.straight_lines(
             self.encode(x_start), self.encode(x_end), num
         )
@@ -254,8 +262,12 @@ class VAE(ImportanceWeighted, EncoderDecoder):
 
         Returns:
             float32 tensor (units, values, *event_shape).
+
+        Raises:
+            ValueError: if x is not one example, or has no such units.
         """
-        x = tf.reshape(tf.cast(x, "float32"), [1, *self.event_shape])
+        self.build_if_known()
+        x = latent_walks.one_example(x, self.event_shape)
         z = latent_walks.moved_units(self.encode(x)[0], units, values)
         return latent_walks.decode_grid(self.decode, z)
 
@@ -291,6 +303,7 @@ class VAE(ImportanceWeighted, EncoderDecoder):
             kl = self.prior.kl(posterior, z, self._encoder_at(False))
             return tf.reduce_mean(log_prob, axis=0) - kl
 
+        num_samples = positive_int("num_samples", num_samples)
         args = (tf.constant(num_samples), random.as_seed(seed))
         return self._batches.map("elbo", elbo, x, batch_size, args)
 

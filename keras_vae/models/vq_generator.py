@@ -27,7 +27,8 @@ class VQGenerator(TermModel):
     kl_loss = -log p(z) at the codes z of x
 
     Its parts are trained before, one after the other; it samples, evaluates
-    and is exported.
+    and is exported. Where priors are class-conditional, `code_log_prob` takes
+    the labels and `evaluate`, which has none, is an error.
 
     Args:
         vq_vae: `keras_vae.VQVAE` or `keras_vae.VQVAE2`, built.
@@ -128,6 +129,7 @@ class VQGenerator(TermModel):
         return self.vq_vae.likelihood
 
     def check_data(self, x: Any, y: Any = None) -> None:
+        self._check_label(None)
         self.vq_vae.check_data(x, y)
 
     # === Objective ===
@@ -152,7 +154,11 @@ class VQGenerator(TermModel):
         Args:
             indices: list of integer tensors (batch, *positions), bottom first.
             label: None, or integers (batch,) for class-conditional priors.
+
+        Raises:
+            ValueError: if priors are class-conditional and there is no label.
         """
+        self._check_label(label)
         total = 0.0
         above = [*indices[1:], None]
         for prior, level, condition in zip(self._levels(), indices, above):
@@ -163,6 +169,15 @@ class VQGenerator(TermModel):
                 inputs["label"] = label
             total += prior.log_prob(inputs if len(inputs) > 1 else level)
         return total
+
+    def _check_label(self, label):
+        classes = [prior.num_classes for prior in self._levels()]
+        if label is None and any(number is not None for number in classes):
+            raise ValueError(
+                "Class-conditional priors need a `label`, which "
+                "`code_log_prob` takes; `fit` and `evaluate` have none. "
+                f"Received: label=None, priors with num_classes={classes}"
+            )
 
     def call(self, x: TensorLike, training: bool = False) -> tf.Tensor:
         return self.vq_vae.reconstruct(x)

@@ -108,7 +108,11 @@ class VQVAE2(QuantizedCodes, LikelihoodModel):
         self.decoder = decoder
         suffixes = [f"_{level}" for level in range(1, levels + 1)]
         self.projections = [
-            keras.layers.Dense(embedding_dim, name=f"projection{suffix}")
+            keras.layers.Dense(
+                embedding_dim,
+                dtype=self.dtype_policy,
+                name=f"projection{suffix}",
+            )
             for suffix in suffixes
         ]
         self.add_codebooks(

@@ -11,6 +11,7 @@ from keras_vae.arguments import positive_ints
 from keras_vae.networks.arguments import constant_initializer
 from keras_vae.networks.arguments import initializers
 from keras_vae.networks.convolution import crop
+from keras_vae.networks.convolution import sizes_by_depth
 from keras_vae.typing import Activation
 from keras_vae.typing import Initializer
 
@@ -130,9 +131,7 @@ def conv_decoder(
     kernel_size = positive_int("kernel_size", kernel_size)
     strides = positive_int("strides", strides)
     *size, channels = output_shape
-    sizes = [size]
-    for _ in filters:
-        sizes.insert(0, [math.ceil(n / strides) for n in sizes[0]])
+    sizes = sizes_by_depth(size, len(filters), strides)
     widths = (*units, math.prod(sizes[0]) * filters[0])
     kernels = iter(
         initializers(kernel_initializer, seed, len(widths + filters) + 1)

@@ -1,5 +1,6 @@
 """Convolutions of images, of series and of videos alike."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -72,6 +73,19 @@ def crop(x: keras.KerasTensor, sizes: Sequence[int]) -> keras.KerasTensor:
         return x
     crops = [(0, e) for e in excess]
     return _CROPPING[len(crops)](crops[0] if len(crops) == 1 else crops)(x)
+
+
+def sizes_by_depth(
+    sizes: Sequence[int], count: int, strides: int = 2
+) -> list[list[int]]:
+    """Return what `count` padded convolutions make of `sizes`, last first.
+
+    The end of the list are `sizes`: what a decoder passes through.
+    """
+    passed = [list(sizes)]
+    for _ in range(count):
+        passed.insert(0, [math.ceil(n / strides) for n in passed[0]])
+    return passed
 
 
 def _with_fans_exchanged(

@@ -12,6 +12,7 @@ from keras_vae.arguments import positive_ints
 from keras_vae.networks.arguments import constant_initializer
 from keras_vae.networks.arguments import initializers
 from keras_vae.networks.convolution import convolution
+from keras_vae.networks.convolution import sizes_by_depth
 from keras_vae.networks.convolution import upsampling
 from keras_vae.networks.residual import grid_shape
 from keras_vae.typing import Initializer
@@ -242,11 +243,9 @@ def conv_latent_shapes(
     [(4, 2), (2, 3)]
     """
     *sizes, _ = grid_shape("event_shape", event_shape)
-    shapes = []
-    for channels in positive_ints("latent_channels", latent_channels):
-        sizes = [math.ceil(n / 2) for n in sizes]
-        shapes.append((*sizes, channels))
-    return shapes
+    latent_channels = positive_ints("latent_channels", latent_channels)
+    halved = sizes_by_depth(sizes, len(latent_channels))[-2::-1]
+    return [(*size, n) for size, n in zip(halved, latent_channels)]
 
 
 def _activate(

@@ -1,6 +1,5 @@
 """Residual networks of the VQ-VAE, for series, images and videos."""
 
-import math
 from collections.abc import Iterator
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from keras_vae.networks.arguments import constant
 from keras_vae.networks.arguments import constant_initializer
 from keras_vae.networks.arguments import initializers
 from keras_vae.networks.convolution import convolution
+from keras_vae.networks.convolution import sizes_by_depth
 from keras_vae.networks.convolution import upsampling
 from keras_vae.typing import Initializer
 
@@ -150,9 +150,7 @@ def residual_decoder(
         "num_residual_layers", num_residual_layers
     )
     *axes, channels = output_shape
-    sizes = [axes]
-    for _ in range(num_upsamplings):
-        sizes.insert(0, [math.ceil(n / 2) for n in sizes[0]])
+    sizes = sizes_by_depth(axes, num_upsamplings)
     if list(latent_shape[:-1]) != sizes[0]:
         raise ValueError(
             "`latent_shape` must be `output_shape` halved "

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         command(**arguments)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(_printable(f"error: {error}"), file=sys.stderr)
         raise SystemExit(2) from error
 
 
@@ -103,7 +103,7 @@ def _inspect(path, request):
     version = find_version(path)
     signatures = read_signatures(version)
     if request is None:
-        print(version)
+        print(_printable(str(version)))
         for signature in signatures.values():
             print()
             _print(version, signature)
@@ -125,7 +125,7 @@ def _verify(paths):
         except (ValueError, OSError) as error:
             problems.append(str(error))
             continue
-        print(version)
+        print(_printable(str(version)))
         for signature in signatures.values():
             print(f"  {signature.name:20} ok, {_batching(signature)}")
     if problems:
@@ -141,7 +141,13 @@ def _config(paths, labels, base_path):
             raise ValueError(
                 f"--label must be MODEL:LABEL=VERSION. Received: {text!r}"
             )
-        by_model.setdefault(model, {})[label] = int(version)
+        numbers = by_model.setdefault(model, {})
+        if label in numbers:
+            raise ValueError(
+                "--label must name a label of a model once. "
+                f"Received: {model}:{label}={numbers[label]} and {text!r}"
+            )
+        numbers[label] = int(version)
     print(models_config(paths, by_model, base_path), end="")
 
 
@@ -163,6 +169,13 @@ def _print(version, signature):
     if len(line) > _WIDTH:
         line = line[: _WIDTH - 3] + "..."
     print(line)
+
+
+def _printable(text):
+    """Text whose characters move no cursor: folders and models may be bad."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text
+    )
 
 
 def _batching(signature):

@@ -73,15 +73,21 @@ class CRuntime:
 
         Returns:
             A list with an entry for each call: a dict of output name to
-            array, or the error as a str.
+            array, or the error as a str. What is not made of numbers, such
+            as text, is an error.
 
         Raises:
             ValueError: if the model cannot be loaded, or stops the process.
         """
         calls = list(calls)
+        refused = [_obstacle(*call) for call in calls]
         job = {
             "version": str(version),
-            "runs": [_packed(*call) for call in calls],
+            "runs": [
+                _packed(*call)
+                for call, error in zip(calls, refused, strict=True)
+                if error is None
+            ],
         }
         answer = self._ask(job)
         if "error" in answer:
@@ -89,9 +95,10 @@ class CRuntime:
                 "The model cannot be loaded in TensorFlow's C runtime: "
                 f"{answer['error']}. Received: path={str(version)!r}"
             )
+        runs = iter(answer["runs"])
         return [
-            run.get("error") or _unpacked(signature, run["outputs"])
-            for (signature, _), run in zip(calls, answer["runs"], strict=True)
+            error or _result(signature, next(runs))
+            for (signature, _), error in zip(calls, refused, strict=True)
         ]
 
     def _ask(self, job):
@@ -119,6 +126,43 @@ def _library():
             f"{tf.sysconfig.get_lib()}"
         )
     return found[0]
+
+
+def _obstacle(signature, inputs):
+    """Why a call is not made, as a str; None if it can be made."""
+    tensors = [
+        ("input", name, tf.as_dtype(value.dtype))
+        for name, value in inputs.items()
+    ]
+    tensors += [
+        ("output", name, spec.dtype) for name, spec in signature.outputs.items()
+    ]
+    for kind, name, dtype in tensors:
+        if not _is_number(dtype):
+            return _no_number(kind, name, dtype)
+    return None
+
+
+def _is_number(dtype):
+    # An array of any other holds addresses, not values.
+    kinds = (dtype.is_floating, dtype.is_integer, dtype.is_complex)
+    return any(kinds) or dtype.is_bool
+
+
+def _no_number(kind, name, dtype):
+    return f"{kind} `{name}` must be made of numbers, and is {dtype.name}"
+
+
+def _result(signature, run):
+    """The outputs of a call, or an error, as a str."""
+    if "error" in run:
+        return run["error"]
+    for name, output in zip(signature.outputs, run["outputs"], strict=True):
+        dtype = tf.as_dtype(output["dtype"])
+        # Whatever the signature has promised.
+        if not _is_number(dtype):
+            return _no_number("output", name, dtype)
+    return _unpacked(signature, run["outputs"])
 
 
 def _packed(signature, inputs):

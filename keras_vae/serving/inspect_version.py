@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_vae.serving.signature import Signature
+from keras_vae.serving.signature import check_name
 from keras_vae.serving.versions import find_version
 from keras_vae.typing import PathLike
 
@@ -72,6 +73,9 @@ def read_signatures(version: pathlib.Path) -> dict[str, Signature]:
 
 
 def _signatures(graph):
+    for name, found in graph.signature_def.items():
+        for text in (name, *found.inputs, *found.outputs):
+            check_name(text)
     return {
         name: Signature(name, _specs(found.inputs), _specs(found.outputs))
         for name, found in sorted(graph.signature_def.items())

@@ -96,6 +96,15 @@ def _example(what, spec):
     return make(shape, spec.dtype.as_numpy_dtype)
 
 
+def check_name(name: str) -> None:
+    """Raises a ValueError if a name could mislead whoever reads it printed.
+
+    A terminal obeys some of the characters that are not printed.
+    """
+    if not name.isprintable():
+        raise ValueError(f"a name that cannot be printed: {name!r}")
+
+
 def describe(spec: tf.TensorSpec) -> str:
     """A spec as text: "float32 [?, 8, 8, 1]"."""
     if spec.shape.rank is None:

@@ -16,6 +16,7 @@ from tensorflow.core.framework import tensor_pb2
 from keras_vae.serving.prediction_log import PredictionLog
 from keras_vae.serving.signature import LARGEST_EXAMPLE
 from keras_vae.serving.signature import Signature
+from keras_vae.serving.signature import check_name
 from keras_vae.typing import Array
 
 FILE = "assets.extra/tf_serving_warmup_requests"
@@ -94,5 +95,7 @@ def _read(record):
         )
         for name, tensor in request.inputs.items()
     }
+    for text in (request.model_spec.signature_name, *inputs):
+        check_name(text)
     # As the server does.
     return request.model_spec.signature_name or "serving_default", inputs

@@ -116,6 +116,16 @@ def test_peers_are_given_where_there_are_any():
     assert found.command().count("PYTHON") == 2
 
 
+def test_a_name_that_is_none_ends_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmarks", "--only", "nosuch"])
+    with pytest.raises(SystemExit) as info:
+        command.command()
+    assert info.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: `only` must be")
+    assert said.endswith("Received: 'nosuch'\n") and said.count("\n") == 1
+
+
 def test_names_that_are_none():
     assert len(command.chosen(())) == len(suite.BENCHMARKS)
     with pytest.raises(ValueError, match="Received: 'nothing'"):

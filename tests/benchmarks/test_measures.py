@@ -1,5 +1,6 @@
 """What single benchmarks measure, on next to nothing."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -23,6 +24,21 @@ def test_goals():
     assert report.is_met(high) and not report.is_met(low)
     assert report.describe(high) == "a: 2 (at least 1.5)"
     assert report.describe(low) == "b: 2 (at most 1.5, missed)"
+
+
+def test_the_load_is_that_before(tmp_path, monkeypatch):
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        out: str = str(tmp_path / "result.json")
+
+    loads = [(0.25, 0.0, 0.0)]
+    monkeypatch.setattr("os.getloadavg", lambda: loads[-1])
+    monkeypatch.setattr("sys.argv", ["benchmark"])
+    monkeypatch.setattr(report, "_before", {})
+    config = report.settings(Config, {}, "A benchmark.")
+    loads.append((7.0, 0.0, 0.0))
+    assert report.finish(config, [{"a": 1}], config.out)
+    assert json.loads((tmp_path / "result.json").read_text())["load"] == 0.25
 
 
 def test_work_of_a_turn():

@@ -29,6 +29,8 @@ def test_smoke(tmp_path):
     assert search["peak MB"] < 100 < matrix["peak MB"]
     assert search["peak MB"] < nearest_codes.LIMITS["peak_mb"]
     assert product["peak MB"] < 100
+    limits = [goal["at_most"] or goal["at_least"] for goal in result["goals"]]
+    assert limits == list(nearest_codes.LIMITS.values())
 
 
 def test_ratios_are_of_turns():

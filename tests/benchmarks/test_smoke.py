@@ -129,22 +129,34 @@ def test_log_likelihood_memory(tmp_path):
     result = json.loads(out.read_text())
     assert [row["samples"] for row in result["table"]] == [2, 20]
     assert all(200 < row["peak MB"] < 2000 for row in result["table"])
-    assert abs(result["difference_mb"]) < 100
+    (goal,) = result["goals"]
+    assert abs(goal["value"]) < 100
 
 
 def test_cached_sampling(tmp_path, capsys):
+    """The goals decide, and no ratio is of use at this size."""
     out = tmp_path / "result.json"
     config = cached_sampling.Config(
         **cached_sampling.SMOKE, smoke=True, positions=5, out=str(out)
     )
-    ratio, identical = cached_sampling.main(config)
+    all_met = cached_sampling.main(config)
     result = json.loads(out.read_text())
-    assert identical is result["identical"] is True
+    ratio, identical = result["goals"]
+    assert all_met is report.is_met(ratio)
+    assert identical["value"] == 1.0 and report.is_met(identical)
     naive, *cached = result["seconds"].values()
-    assert ratio == result["ratio"] == naive / min(cached)
+    assert ratio["value"] == naive / min(cached)
+    assert ratio["at_least"] == cached_sampling.MIN_RATIO
     printed = capsys.readouterr().out
     assert "timed on 5 positions" in printed
-    assert "Codes: identical." in printed
+    assert "draw the codes of the naive one, part: 1" in printed
+
+
+def test_different_codes_miss_the_goal(tmp_path, monkeypatch):
+    found = {"naive": 50.0, "cached": 1.0}, False
+    monkeypatch.setattr(cached_sampling, "measure", lambda config: found)
+    config = cached_sampling.Config(out=str(tmp_path / "result.json"))
+    assert not cached_sampling.main(config)
 
 
 def test_cached_sampling_tells_codes_apart():

@@ -19,6 +19,15 @@ def test_nothing_is_seen_before_the_end(tmp_path):
     assert os.listdir(path.parent) == ["b.txt"]
 
 
+def test_two_hosts_of_one_process_id(tmp_path):
+    path = tmp_path / "b.txt"
+    with atomic_file(path) as one, atomic_file(path) as other:
+        assert one.name != other.name
+        one.write(b"one")
+        other.write(b"other")
+    assert os.listdir(tmp_path) == ["b.txt"]
+
+
 def test_an_error_leaves_the_former_file(tmp_path):
     path = tmp_path / "b.txt"
     path.write_bytes(b"former")

@@ -4,6 +4,7 @@ from sklearn.datasets import load_digits
 
 from keras_vae.datasets import moving_digits
 from keras_vae.datasets import waveforms
+from keras_vae.datasets.draws import uniform
 
 MAKERS = [waveforms, moving_digits]
 
@@ -24,6 +25,12 @@ def test_no_seed_of_numpy_is_touched():
     waveforms(2)
     moving_digits(2)
     assert np.random.uniform() == expected
+
+
+def test_draws_are_a_stream_that_numpy_keeps():
+    expected = np.random.RandomState(7).uniform(size=(5, 3))
+    np.testing.assert_array_equal(uniform(7, 5, 3), expected)
+    np.testing.assert_array_equal(uniform(7, 2, 3), expected[:2])
 
 
 @pytest.mark.parametrize("length", [1, 100, 256])

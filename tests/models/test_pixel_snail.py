@@ -268,6 +268,14 @@ def test_integers_of_any_kind():
     assert loss == pytest.approx(-np.mean(expected), rel=1e-5)
 
 
+def test_images_of_doubles():
+    model = snail((2, 3, 1), None, likelihood="bernoulli")
+    x = np.random.default_rng(0).integers(0, 2, (4, 2, 3, 1)).astype("float64")
+    log_prob = model.log_prob(x)
+    assert log_prob.dtype == tf.float32
+    np.testing.assert_array_equal(log_prob, model.log_prob(x.astype("float32")))
+
+
 def test_datasets_and_dicts():
     model = snail(**GIVEN, attention=False, num_blocks=1)
     x = given(codes(6), label=1, condition=2)
@@ -316,6 +324,9 @@ def test_half_precision_is_close():
         ({"num_heads": 3}, "multiple of `num_heads`.*num_heads=3"),
         ({"num_classes": 0}, "Received: num_classes=0"),
         ({"filters": 0}, "Received: filters=0"),
+        ({"num_output_residual": -1}, "Received: num_output_residual=-1"),
+        ({"num_condition_blocks": -2}, "Received: num_condition_blocks=-2"),
+        ({"num_condition_blocks": 1.0}, "Received: num_condition_blocks=1.0"),
         ({"dropout": 1.5}, "Received: dropout=1.5"),
         ({"condition_shape": (2, 2)}, "Received: conditional=False"),
         ({"condition_embeddings": 4}, "Received: conditional=False"),
@@ -384,6 +395,9 @@ def test_missing_and_bad_label_and_condition():
         x = {key: v for key, v in complete.items() if key != name}
         with pytest.raises(ValueError, match="must be a dict.*Received"):
             model.fit(x, verbose=0)
+        x = {**complete, name: complete[name][:1]}
+        with pytest.raises(ValueError, match=f"Received: .*'{name}': 1"):
+            model.fit(x, verbose=0)
         x = {**complete, name: complete[name] + 9}
         with pytest.raises(ValueError, match=f"Received: {name} between"):
             model.fit(x, verbose=0)
@@ -410,9 +424,11 @@ def test_sample_arguments():
     model = snail()
     with pytest.raises(ValueError, match="Received: temperature=-1"):
         model.sample(2, temperature=-1)
-    with pytest.raises(ValueError, match="no label.*Received: label=1"):
+    with pytest.raises(ValueError, match="no label: .*`num_classes`"):
         model.sample(2, label=1)
-    with pytest.raises(ValueError, match="no condition.*Received: condition="):
+    with pytest.raises(ValueError, match="no condition: .*`conditional`"):
         model.sample(2, condition=np.zeros((H, W), "int32"))
+    with pytest.raises(ValueError, match="`num`.*Received: num=-1"):
+        model.sample(-1)
     with pytest.raises(ValueError, match="Received: temperature=0.5"):
         images_snail((2, 2, 1)).sample(2, temperature=0.5)

@@ -318,3 +318,45 @@ def test_under_a_strategy_accumulation_is_an_error(mirrored, scaled):
         model.compile(optimizer)
     with pytest.raises(ValueError, match="gradient_accumulation_steps=2"):
         model.fit(data("elbo", 8), batch_size=4, verbose=0)
+
+
+def convolutional():
+    return keras_vae.VAE(
+        keras_vae.networks.conv_encoder((4, 4, 1), filters=(4,)),
+        keras_vae.networks.conv_decoder(2, (4, 4, 1), filters=(4,)),
+        2,
+        likelihood=keras_vae.likelihoods.Normal(1.0),
+        seed=3,
+    )
+
+
+@pytest.mark.parametrize("method", ["elbo", "log_likelihood", "predict"])
+def test_a_replica_without_examples(method, mirrored):
+    x = data("elbo", 3)
+    alone = convolutional()
+    alone.build((None, 4, 4, 1))
+    with mirrored.scope():
+        model = convolutional()
+        model.build((None, 4, 4, 1))
+    model.set_weights(alone.get_weights())
+    kwargs = {"log_likelihood": {"num_samples": 5}}.get(method, {})
+    expected = getattr(alone, method)(x, batch_size=2, **kwargs)
+    found = getattr(model, method)(x, batch_size=2, **kwargs)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_noise_of_no_batch_where_a_replica_has_no_examples(mirrored):
+    with mirrored.scope():
+        encoder = keras.Sequential(
+            [
+                keras.Input((4, 4, 1)),
+                keras_vae.layers.MaskingNoise(0.5),
+                keras_vae.networks.mlp_encoder((4, 4, 1), units=(8,)),
+            ]
+        )
+        decoder = keras_vae.networks.mlp_decoder(2, (4, 4, 1), units=(8,))
+        prior = keras_vae.priors.VampPrior(5)
+        model = keras_vae.VAE(encoder, decoder, 2, prior=prior, seed=3)
+        model.compile("sgd")
+    history = model.fit(data("elbo", 5), batch_size=4, verbose=0).history
+    assert np.isfinite(history["loss"][0])

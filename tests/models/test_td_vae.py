@@ -466,6 +466,28 @@ def test_bad_times(x):
         td_vae(condition_on_jump=False).jump(x, 2)
 
 
+def test_times_that_a_transition_of_one_length_does_not_know(x):
+    model = td_vae(jump_range=(3, 3), condition_on_jump=False)
+    for dt in (7, -5, 0, 1):
+        with pytest.raises(ValueError, match=f"Received: dt={dt}"):
+            model.jump(x, dt)
+        with pytest.raises(ValueError, match=f"Received: dt={dt}"):
+            model.elbo(x, dt)
+    with pytest.raises(ValueError, match="Received: dt=1"):
+        model.rollout(x, 2)
+    assert model.jump(x, np.int64(3), np.int64(2)).shape == (6, 2, 4)
+    assert model.elbo(x, 3).shape == (6, 4)
+    # Single steps are of its transition, if it is not told of them.
+    model = td_vae(jump_range=(1, 3), condition_on_jump=False)
+    assert model.rollout(x, 2).shape == (6, 1, 2, 4)
+
+
+def test_the_bound_takes_no_mask(x):
+    mask = np.arange(7) < np.full((6, 1), 4)
+    with pytest.raises(ValueError, match=r"Received: a dict of .*'mask'"):
+        td_vae().elbo({"x": x, "mask": mask})
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -474,6 +496,7 @@ def test_bad_times(x):
         {"jump_range": (3, 2)},
         {"num_pairs": 0},
         {"hidden_units": 0},
+        {"beta": -1.0},
     ],
 )
 def test_bad_arguments(arguments):

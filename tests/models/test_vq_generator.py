@@ -113,6 +113,18 @@ def test_labels_reach_the_priors(tmp_path):
     assert out["samples"].shape == (3, *EVENT)
 
 
+def test_a_bound_without_labels(x):
+    generator = two_levels(num_classes=3)
+    generator.compile()
+    with pytest.raises(ValueError, match=r"label=None, .*num_classes=\[3, 3\]"):
+        generator.evaluate(x, verbose=0)
+    indices = generator.vq_vae.encode_indices(x)
+    with pytest.raises(ValueError, match="`code_log_prob`.*label=None"):
+        generator.code_log_prob(indices)
+    label = np.zeros(len(x), "int32")
+    assert generator.code_log_prob(indices, label).shape == (len(x),)
+
+
 def test_one_saved_model_holds_prior_and_decoder(tmp_path):
     generator = one_level()
     path = keras_vae.export_model(generator, tmp_path / "generator")

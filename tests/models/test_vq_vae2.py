@@ -162,6 +162,33 @@ def test_elbo_counts_the_codes_of_all_levels(digits):
     )
 
 
+def test_the_policy_of_the_model_is_that_of_its_layers(x):
+    nets = networks()
+    options = {"code_dim": 2}
+
+    def policies(dtype):
+        model = keras_vae.VQVAE2(
+            *nets, 5, D, quantizer_options=options, dtype=dtype, seed=4
+        )
+        model.build((None, *EVENT))
+        layers = [*model.projections, *model.quantizers]
+        for quantizer in model.quantizers:
+            layers += [quantizer.project_in, quantizer.project_out]
+        copy = keras_vae.VQVAE2.from_config(model.get_config())
+        layers += [*copy.projections, *copy.quantizers]
+        assert model.quantizer_options == copy.quantizer_options == options
+        assert all(w.dtype == "float32" for w in model.trainable_weights)
+        assert model(x).dtype == tf.float32
+        return {layer.dtype_policy.name for layer in layers}
+
+    assert policies("mixed_bfloat16") == {"mixed_bfloat16"}
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        assert policies("float32") == {"float32"}
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def test_export_has_all_levels(x, tmp_path):
     model = vq_vae2()
     served = tf.saved_model.load(keras_vae.export_model(model, tmp_path / "m"))

@@ -52,6 +52,19 @@ def test_sweep(tmp_path):
     assert found == pytest.approx(numbers["mig"], abs=1e-6)
 
 
+def test_near_weights_have_names_of_their_own():
+    betas = (1.0, 4.0, 1.0000001, 1 / 3, 1e-9, 1e20)
+    names = [beta_vae_higgins2017.label(beta) for beta in betas]
+    assert names[:2] == ["1", "4"]
+    assert [float(name) for name in names] == list(betas)
+
+
+def test_a_weight_is_given_once(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        run(tmp_path, "--sweep", "1", "4", "1.0")
+    assert "`sweep` must have different weights" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("objective", "term"),
     [

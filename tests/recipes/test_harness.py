@@ -242,6 +242,16 @@ def test_a_run_that_is_refused_exports_nothing(copy, tmp_path):
     assert not (tmp_path / "saved_models").exists()
 
 
+def test_a_run_that_ends_early_leaves_no_empty_model(config, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(config, Stop(1))
+    assert not (tmp_path / "saved_models").exists()
+    (tmp_path / "saved_models").mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        train(dataclasses.replace(config, resume=True), Stop(1))
+    assert list((tmp_path / "saved_models").iterdir()) == []
+
+
 def test_unknown_data_leave_no_folder(config, tmp_path):
     with pytest.raises(ValueError, match="digits.*Received: name='digitz'"):
         train(dataclasses.replace(config, data="digitz"))
@@ -307,6 +317,7 @@ def test_a_finished_run_is_not_trained_again(trained, copy, capsys):
     assert metrics["command"].startswith("python ")
     assert set(metrics["seconds"]) == {"train", "evaluation", "total"}
     assert metrics["seconds"]["train"] > metrics["seconds"]["total"] / 100
+    assert metrics["seconds"]["total"] >= metrics["seconds"]["train"]
     served = tf.saved_model.load(metrics["exported"])
     assert "sample" in served.signatures
     said = capsys.readouterr().out
@@ -315,6 +326,31 @@ def test_a_finished_run_is_not_trained_again(trained, copy, capsys):
     assert "tensorflow_model_server" in said
     assert f"{run.path}: trained before" in said
     assert str(run.path / "figures") in said
+
+
+def test_total_is_of_all_processes(config):
+    with harness.Run("test", config) as run:
+        run.histories = {"one": {"seconds": [600.0, 400.0]}}
+        # The second epoch is of this process.
+        run._training, run._trained = 400.0, run._started + 500.0
+        seconds = run._seconds()
+    assert seconds["train"] == 1000.0
+    rest = seconds["evaluation"] + 500.0 - 400.0
+    assert seconds["total"] == pytest.approx(1000.0 + rest)
+
+
+def test_what_is_exported_already_is_not_exported_again(copy, tmp_path):
+    def exported(config):
+        run, _ = train(config, numbers={"one": 1})
+        metrics = json.loads((run.path / "metrics.json").read_text())
+        return pathlib.Path(metrics["exported"])
+
+    first = tmp_path / "saved_models" / "test" / "1"
+    assert exported(copy) == exported(copy) == first
+    assert [path.name for path in first.parent.iterdir()] == ["1"]
+    elsewhere = dataclasses.replace(copy, saved_models=str(tmp_path / "other"))
+    assert exported(elsewhere) == tmp_path / "other" / "test" / "1"
+    assert exported(dataclasses.replace(copy, epochs=3)).name == "2"
 
 
 def test_numbers_stand_below_each_other():

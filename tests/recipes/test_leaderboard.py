@@ -87,6 +87,14 @@ def test_bits():
     }
 
 
+def test_zero_is_no_default(tmp_path, capsys):
+    for flag in ("--batch-size", "--filters"):
+        with pytest.raises(SystemExit):
+            run(tmp_path, flag, "0")
+        name = flag[2:].replace("-", "_")
+        assert f"`{name}` must be at least 1" in capsys.readouterr().err
+
+
 def test_diffusion_has_no_binary_pixels(tmp_path, capsys):
     with pytest.raises(SystemExit):
         run(tmp_path, "--model", "diffusion")

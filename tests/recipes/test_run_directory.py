@@ -1,5 +1,6 @@
 """One process, one run, nothing overwritten."""
 
+import errno
 import json
 import os
 import re
@@ -118,6 +119,20 @@ def test_a_path_that_cannot_be_a_folder_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="cannot be written.*file"):
         claim(tmp_path / "file" / "run")
+
+
+def test_a_folder_that_cannot_be_locked_is_an_error(tmp_path, monkeypatch):
+    locks = []
+
+    def flock(file, _):
+        locks.append(file)
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OSError, match="`out`, cannot be locked.*No locks") as e:
+        claim(tmp_path)
+    assert e.value.filename == str(tmp_path)
+    assert locks[0].closed
 
 
 def test_next_free_counts_on(tmp_path):

@@ -97,8 +97,7 @@ def test_mirrored_with_loss_scaling_and_averaged_weights(tmp_path):
     assert (tmp_path / "run" / "metrics.json").is_file()
 
 
-def start_workers(folder, *flags):
-    recipe = "iwae_burda2016"
+def start_workers(folder, *flags, recipe="iwae_burda2016"):
     flags = argv(folder, recipe, "--strategy", "multiworker", *flags)
     return processes.start_workers(recipe, flags, folder / "log")
 
@@ -113,6 +112,15 @@ def test_of_two_workers_one_writes_and_both_resume(tmp_path):
     assert "SavedModel" not in said[1]
     assert [r["epoch"] for r in runs.history(tmp_path / "run")] == list("012")
     assert len(list((tmp_path / "saved_models").glob("*/[0-9]*"))) == 2
+
+
+@pytest.mark.slow
+def test_of_two_workers_one_writes_the_codes(tmp_path):
+    for worker in start_workers(tmp_path, recipe="vq_vae_oord2017"):
+        processes.finish(worker, tmp_path)
+    assert (tmp_path / "run" / "codes.npz").is_file()
+    assert len(runs.history(tmp_path / "run" / "prior")) == 1
+    assert not list((tmp_path / "run").rglob(".draft-*"))
 
 
 @pytest.mark.slow

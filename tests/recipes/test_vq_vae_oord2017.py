@@ -72,3 +72,14 @@ def test_a_run_goes_on_at_the_stage_that_is_missing(folder):
     run(folder, "--resume")
     assert (first.stat().st_mtime_ns, codes.stat().st_mtime_ns) == before
     assert (folder / "run" / "metrics.json").exists()
+
+
+def test_a_prior_of_another_autoencoder_is_refused(folder, capsys):
+    codes = folder / "run" / "codes.npz"
+    before = codes.read_bytes()
+    with pytest.raises(SystemExit):
+        run(folder, "--resume", "--epochs", "2")
+    said = capsys.readouterr().err
+    assert "codes have changed" in said
+    assert said.endswith(f"Received: {folder / 'run' / 'prior'}\n")
+    assert codes.read_bytes() == before

@@ -94,6 +94,7 @@ def two_levels():
     model = types.SimpleNamespace(
         quantizers=2 * [types.SimpleNamespace(num_embeddings=SIZE)],
         code_shapes=lambda: SHAPES,
+        get_weights=list,
         encode_indices=lambda x: [
             np.full((len(x), *shape), 3, "int32") for shape in SHAPES
         ],
@@ -104,7 +105,9 @@ def two_levels():
 
 @pytest.fixture
 def extract(tmp_path):
-    run = types.SimpleNamespace(path=tmp_path)
+    run = types.SimpleNamespace(
+        path=tmp_path, chief=True, wait_for_chief=lambda: None
+    )
     model, arrays = two_levels()
     return lambda: codes.extract(run, model, arrays)
 

@@ -78,6 +78,18 @@ def test_wrong_calls_are_reported_one_by_one(served_as, c_runtime):
     assert isinstance(results[3], str)
 
 
+def test_text_is_not_sent(served_as, c_runtime):
+    version = served_as("bernoulli").version
+    encode = serving.inspect(version)["encode"]
+    x = np.zeros((1, 4, 4, 1), "float32")
+    text = np.full((1, 4, 4, 1), b"text", object)
+    refused, called = c_runtime.run(
+        version, [(encode, {"x": text}), (encode, {"x": x})]
+    )
+    assert refused == "input `x` must be made of numbers, and is string"
+    assert called["z"].shape == (1, 2)
+
+
 def test_folder_without_a_model(tmp_path, c_runtime):
     with pytest.raises(ValueError, match="cannot be loaded.*Received: path="):
         c_runtime.run(tmp_path, [])

@@ -97,6 +97,24 @@ def test_errors_are_one_line(model, tmp_path, capsys):
         assert said.count("\n") == 1
 
 
+def test_a_label_is_given_once(model, capsys):
+    labels = [f"{model.name}:stable={number}" for number in (1, 2)]
+    said = error(
+        capsys, "config", model, "--label", labels[0], "--label", labels[1]
+    )
+    assert said.startswith("error: --label must name a label of a model once")
+    assert said.endswith(f"{labels[0]} and {labels[1]!r}\n")
+
+
+def test_folders_are_printed_without_what_terminals_obey(
+    model, tmp_path, capsys
+):
+    (tmp_path / "a\x1b[2J").symlink_to(model)
+    main(["inspect", str(tmp_path / "a\x1b[2J")])
+    assert capsys.readouterr().out.startswith(f"{tmp_path}/a\\x1b[2J/1\n")
+    assert "\\x1b" in error(capsys, "inspect", tmp_path / "no\x1b[2J")
+
+
 def test_help_names_commands_and_arguments(capsys):
     for argv, words in [
         ([], ["inspect", "verify", "config", "newest version"]),

@@ -4,6 +4,9 @@ import collections
 import contextlib
 import http.server
 import json
+import os
+import re
+import subprocess
 import sys
 import threading
 import types
@@ -17,6 +20,32 @@ from keras_vae import serving
 from tests.serving import guide
 
 X = np.zeros((3, 4, 4, 1), "float32")
+
+
+def test_a_version_is_shipped_whole(tmp_path):
+    """With stand-ins for what only two hosts have."""
+    for name, line in {
+        "python": "test -e $4",
+        "rsync": 'mkdir -p "${4#*:}"; cp -r "$3." "${4#*:}"',
+        "ssh": 'shift; exec "$@"',
+    }.items():
+        path = tmp_path / "bin" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/bash\n{line}\n")
+        path.chmod(0o755)
+    (tmp_path / "saved_models/digits/3").mkdir(parents=True)
+    (tmp_path / "saved_models/digits/3/saved_model.pb").touch()
+    blocks = re.findall(r"```bash\n(.*?)```", guide.PAGE.read_text(), re.S)
+    (command,) = [block for block in blocks if "rsync" in block]
+    assert not re.search(r"server:models/digits/[0-9$]", command)
+    subprocess.run(
+        ["bash", "-c", command],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"},
+        check=True,
+    )
+    (version,) = (tmp_path / "models/digits").iterdir()
+    assert version.name == "3" and (version / "saved_model.pb").exists()
 
 
 @pytest.fixture

@@ -95,6 +95,12 @@ def test_damaged_graph(served_as, tmp_path):
     file.write_bytes(b"")
     with pytest.raises(ValueError, match="must have signatures.*path="):
         serving.inspect(tmp_path)
+    hostile = saved_model_pb2.SavedModel.FromString(content)
+    signatures = hostile.meta_graphs[0].signature_def
+    signatures["\x1b[2Jx"].CopyFrom(signatures["encode"])
+    file.write_bytes(hostile.SerializeToString())
+    with pytest.raises(ValueError, match=r"be printed: '\\x1b\[2Jx'.*path="):
+        serving.inspect(tmp_path)
     training = saved_model_pb2.SavedModel.FromString(content)
     training.meta_graphs[0].meta_info_def.tags[:] = ["train"]
     file.write_bytes(training.SerializeToString())

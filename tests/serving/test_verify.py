@@ -136,6 +136,25 @@ def test_output_that_is_not_as_promised(version, refused):
     refused(r"encode: `z` is float32 \[1, 2\], not float32 \[\?, 7\]")
 
 
+def test_text_is_no_number(tmp_path, tiny, c_runtime):
+    """As an output, promised or not."""
+    specs = [tf.TensorSpec((None, 2), name="x")]
+    tiny.export_signatures = lambda: {
+        "serving_default": (lambda x: {"y": tf.strings.as_string(x)}, specs)
+    }
+    version = serving.export_model(tiny, tmp_path)
+    message = "serving_default: output `y` must be made of numbers, and is str"
+    with pytest.raises(ValueError, match=message):
+        verify_version(version, c_runtime)
+    file = version / "saved_model.pb"
+    parsed = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    signature = parsed.meta_graphs[0].signature_def["serving_default"]
+    signature.outputs["y"].dtype = tf.float32.as_datatype_enum
+    file.write_bytes(parsed.SerializeToString())
+    with pytest.raises(ValueError, match=message):
+        verify_version(version, c_runtime)
+
+
 def test_error_when_it_runs(tmp_path, tiny, c_runtime):
     """Loaded without complaint, and still not fit to serve."""
     specs = [tf.TensorSpec((None, 2), name="x")]

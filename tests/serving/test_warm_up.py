@@ -43,6 +43,13 @@ def test_bytes_are_those_of_a_prediction_log(tmp_path):
     assert record.numpy() == field(6, field(1, request))
 
 
+def test_names_that_a_terminal_would_obey(tmp_path):
+    hostile = Signature("f\x1b[2J", SIGNATURES[0].inputs, {})
+    warm_up.write_warm_up(tmp_path, [hostile])
+    with pytest.raises(ValueError, match="is damaged"):
+        warm_up.read_warm_up(tmp_path)
+
+
 def test_messages_of_tensorflow_serving_agree(tmp_path):
     api = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
     warm_up.write_warm_up(tmp_path, SIGNATURES)
