@@ -169,13 +169,14 @@ def _surroundings(results):
     first = results[0]
     loads = _range([round(result["load"], 1) for result in results])
     cores = _range([result["cores"] for result in results])
+    noun = "core" if cores == "1" else "cores"
     names = ("keras_vae", "tensorflow", "keras", "torch", "pythae")
     versions = {}
     for result in results:
         versions |= result["versions"]
     known = [f"{name} {versions[name]}" for name in names if name in versions]
     return (
-        f"{cores} cores of {first['cpu']}, load before {loads}; "
+        f"{cores} {noun} of {first['cpu']}, load before {loads}; "
         f"{', '.join(known)}"
     )
 

@@ -12,6 +12,7 @@ from benchmarks.subjects.subject import training
 from keras_vae import networks
 from keras_vae import schedules
 from recipes import diffusion_ho2020
+from recipes.data import grey_levels
 
 
 class DiffusionModel(Subject):
@@ -22,7 +23,7 @@ class DiffusionModel(Subject):
 
     def arrays(self, num):
         rng = np.random.default_rng(0)
-        levels = self.sizes.num_levels
+        levels = grey_levels(self.sizes)
         x = rng.integers(0, levels, (num, *self.event_shape))
         return training(x.astype("float32") / (levels - 1))
 
@@ -58,7 +59,7 @@ class DiffusionObjective(by_hand.Objective):
         sizes = subject.sizes
         self._steps = sizes.num_steps
         self._size = math.prod(subject.event_shape)
-        self._half_bin = 1.0 / (sizes.num_levels - 1)
+        self._half_bin = 1.0 / (grey_levels(sizes) - 1)
         self._network = networks.unet(
             subject.event_shape,
             sizes.filters,

@@ -113,7 +113,7 @@ def _read(
             raise NotADirectoryError(
                 f"The data folder is not a folder. Received: {origin}={folder}"
             )
-        path = folder / f"{name}.npz"
+        path = folder / f"{name.removesuffix('.npz')}.npz"
         if path.exists():
             return path, _read_npz(path)
     if name == "digits":

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from keras_vae.datasets import Arrays
 from keras_vae.datasets import load_arrays
 
 
@@ -148,6 +149,7 @@ def test_environment_and_precedence(folder, monkeypatch, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     np.savez(other / "small.npz", x=grey(100, (2, 2)))
     assert load_arrays("small", other).x_train.shape == (81, 2, 2, 1)
+    assert load_arrays("small.npz", other).x_train.shape == (81, 2, 2, 1)
     monkeypatch.setenv("KERAS_VAE_DATA", str(folder / "small.npz"))
     with pytest.raises(NotADirectoryError, match="KERAS_VAE_DATA=.*small.npz"):
         load_arrays("digits")
@@ -345,3 +347,12 @@ def test_folder_named_like_a_file(tmp_path):
 def test_validation_fraction(fraction):
     with pytest.raises(ValueError, match="validation_fraction"):
         load_arrays("digits", validation_fraction=fraction)
+
+
+def test_as_float32_of_codes_and_dicts():
+    codes, x = np.arange(6, dtype="int32").reshape(3, 2), np.ones((3, 2))
+    both = {"indices": codes, "x": x}
+    scaled = Arrays(both, None, both, None, codes, None).as_float32()
+    assert scaled.x_test is codes
+    assert scaled.x_train["indices"] is codes
+    assert scaled.x_train["x"].dtype == np.float32
