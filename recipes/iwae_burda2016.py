@@ -5,7 +5,7 @@
 trains the paper's network with one stochastic layer on the bound with K
 samples of z, with K = 1 on the ELBO. Plain defaults take a minute or two on
 8x8 digits; `--preset mnist` trains for eight minutes with K = 1 and twenty
-with K = 5 on two cores, and the NLL of all test images takes another ten;
+with K = 5 on two busy cores, and the NLL of all test images takes another ten;
 `--preset paper` is the paper's schedule, 3280 epochs.
 
 Test images are binarised once, training images anew in every epoch. The NLL

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_vae.arguments import non_negative
+from keras_vae.arguments import positive_int
 from keras_vae.arguments import proper_fraction
-from keras_vae.datasets.draws import check_int
 from keras_vae.datasets.draws import uniform
 from keras_vae.typing import Array
 
@@ -52,7 +52,7 @@ def moving_images(
             "`images` must have shape (count, height, width, channels). "
             f"Received: images of shape {images.shape}"
         )
-    check_int("length", length)
+    positive_int("length", length)
     draws = uniform(seed, num, 3)
     chosen = images[(draws[:, 0] * len(images)).astype(int)]
     width = images.shape[2]
@@ -146,7 +146,7 @@ def harmonic_oscillator(
     """
     non_negative("noise", noise)
     proper_fraction("frequency_spread", frequency_spread)
-    check_int("length", length)
+    positive_int("length", length)
     draws = uniform(seed, num, 3)
     f = frequency * (1.0 + frequency_spread * (2.0 * draws[:, 0] - 1.0))
     # NumPy freezes the streams of RandomState.
@@ -202,7 +202,7 @@ def switching_sine(
         raise ValueError(
             f"`switch` must be a probability. Received: switch={switch}"
         )
-    check_int("length", length)
+    positive_int("length", length)
     draws = uniform(seed, num, 2)
     random = np.random.RandomState([seed, 1])
     flips = random.uniform(size=(length, num)).T < switch

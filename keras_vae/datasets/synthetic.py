@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_vae.datasets.draws import check_int
+from keras_vae.arguments import positive_int
 from keras_vae.datasets.draws import uniform
 from keras_vae.typing import Array
 
@@ -35,7 +35,7 @@ def waveforms(num: int, length: int = 256, seed: int = 0) -> Array:
     >>> x.shape, x.dtype.name
     ((3, 100, 1), 'float32')
     """
-    check_int("length", length)
+    positive_int("length", length)
     draws = uniform(seed, num, 3 + 3 * HARMONICS)[..., None]
     period, loudness, attack = np.moveaxis(draws[:, :3], 1, 0)
     heights, phases, decays = np.split(draws[:, 3:], 3, axis=1)
@@ -88,8 +88,8 @@ def moving_digits(
 
     images = (load_digits().images / 16).astype("float32")
     edge = images.shape[1]
-    check_int("num_frames", num_frames)
-    check_int("size", size, edge + 1)
+    positive_int("num_frames", num_frames)
+    positive_int("size", size, edge + 1)
     draws = uniform(seed, num, 5)
     digits = images[(draws[:, 0] * len(images)).astype(int)]
     room = size - edge

@@ -68,11 +68,6 @@ class EncoderDecoder(LikelihoodModel):
         """p(x | z) as a tfd object, event (*event_shape,)."""
         return self.likelihood.distribution(self._decoded(z))
 
-    def _decoded(self, z):
-        if self.known_event_shape() is not None:
-            self.build_if_known()
-        return self.decoder(z, training=False)
-
     def export_signatures(self) -> dict[str, ExportSignature]:
         """Named functions for a SavedModel, see `keras_vae.export_model`.
 

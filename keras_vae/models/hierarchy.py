@@ -398,11 +398,6 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
             z = markov_chain.draw(prior, noise, temperature)
         return self.likelihood.mean(self._decoded(z))
 
-    def _decoded(self, z):
-        if self.known_event_shape() is not None:
-            self.build_if_known()
-        return self.decoder(z, training=False)
-
     def sample(
         self, num: Scalar, seed: Seed | None = None, temperature: Scalar = 1.0
     ) -> tf.Tensor:
@@ -416,6 +411,9 @@ class Hierarchy(ImportanceWeighted, LikelihoodModel):
 
         Returns:
             float32 tensor (num, *event_shape).
+
+        Raises:
+            ValueError: if `num` is not positive or `temperature` negative.
         """
         self.build_if_known()
         num = sample_count("num", num)

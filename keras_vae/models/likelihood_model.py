@@ -65,6 +65,12 @@ class LikelihoodModel(TermModel):
             shape = self.known_event_shape()
             self.build((None, *(self.event_shape if shape is None else shape)))
 
+    def _decoded(self, z):
+        """Raw parameters of p(x | z); the model is built if it can be."""
+        if self.known_event_shape() is not None:
+            self.build_if_known()
+        return self.decoder(z, training=False)
+
     def build(self, input_shape: Shape) -> None:
         # Before it is kept: a wrong shape must not outlive its error.
         _check_shape(input_shape, self.known_event_shape())

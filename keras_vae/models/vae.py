@@ -217,6 +217,9 @@ class VAE(ImportanceWeighted, EncoderDecoder):
 
         Returns:
             float32 tensor (num, *event_shape).
+
+        Raises:
+            ValueError: if `num` is not positive or `temperature` negative.
         """
         self.build_if_known()
         num = sample_count("num", num)
@@ -290,6 +293,10 @@ class VAE(ImportanceWeighted, EncoderDecoder):
 
         Returns:
             float32 NumPy array (n,), nats.
+
+        Raises:
+            ValueError: if `num_samples` or `batch_size` is not positive, or x
+                is empty or not in the support of a normalised p(x | z).
         """
         x = self.exact_data(x)
 
