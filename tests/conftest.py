@@ -4,7 +4,8 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
-os.environ.pop("KERAS_VAE_DATA", None)  # Tests need no data files.
+# Tests need no data files; a slow one looks for dSprites there.
+DATA_FOLDER = os.environ.pop("KERAS_VAE_DATA", None)
 
 import keras  # noqa: E402
 import pytest  # noqa: E402
@@ -50,6 +51,12 @@ def no_xla_by_default(monkeypatch):
 def mirrored():
     """One strategy for all tests: a third one has aborted a process."""
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """Folder of data sets that the user has named, or None."""
+    return DATA_FOLDER
 
 
 @pytest.fixture(scope="session")

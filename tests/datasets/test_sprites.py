@@ -154,12 +154,11 @@ def test_no_folder(monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_published_order():
-    folder = os.environ.get("KERAS_VAE_DATA")
-    path = os.path.join(folder or "", "dsprites.npz")
-    if not folder or not os.path.exists(path):
+def test_the_published_order(data_folder):
+    path = os.path.join(data_folder or "", "dsprites.npz")
+    if not data_folder or not os.path.exists(path):
         pytest.skip("no file of dSprites")
-    data = datasets.load_dsprites(folder)
+    data = datasets.load_dsprites(data_folder)
     with np.load(path) as file:
         classes = file["latents_classes"][:, 1:]
     index = np.random.default_rng(0).integers(0, data.num_images, 2000)
